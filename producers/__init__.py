@@ -1,0 +1,1 @@
+"""A source -> Kafka: bars, macro vintages, filings, corporate actions."""

@@ -1,0 +1,1 @@
+"""Every name and schema, once: topics, messages, lake objects. Nothing here has an effect."""

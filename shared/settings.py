@@ -1,0 +1,88 @@
+"""The settings that several services share. The environment is read here and in settings.py of a service only."""
+
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.errors import ConfigurationError
+
+
+class Settings(BaseSettings):
+    """Base of all settings: frozen, from the environment; secrets also from files in `/run/secrets`."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        secrets_dir="/run/secrets" if Path("/run/secrets").is_dir() else None,
+    )
+
+    @classmethod
+    def load(cls, **given: Any) -> Self:
+        """Read the settings; `given` wins over the environment.
+
+        Raises:
+            ConfigurationError: one line that names each setting that is missing or wrong.
+        """
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            faults = "; ".join(
+                f"{str(e['loc'][0]).upper() if e['loc'] else cls.__name__}: {e['msg'].lower()}" for e in error.errors()
+            )
+            raise ConfigurationError(f"{faults}. Set it in the environment and start again.") from None
+
+
+class KafkaSettings(Settings):
+    """How to reach Kafka. The security fields stay empty on the embedded stack."""
+
+    kafka_bootstrap_servers: str = "127.0.0.1:9092"
+    kafka_security_protocol: str = "PLAINTEXT"
+    kafka_sasl_mechanism: str | None = None
+    kafka_sasl_username: str | None = None
+    kafka_sasl_password: SecretStr | None = None
+    kafka_partitions: int = Field(6, ge=1, le=1000, description="partitions of each topic that is keyed by ticker")
+    kafka_replication: int = Field(1, ge=1, le=7)
+    topic_macro: str = Field("h_macrodata", description="name of the macro topic, for older producers")
+
+
+class LakeSettings(Settings):
+    """Where the lake lies: `file:///folder`, or `s3://host:port` with the keys below (`s3s://` for TLS)."""
+
+    lake_url: str = "file://.tickerstream/lake"
+    lake_access_key: str | None = None
+    lake_secret_key: SecretStr | None = None
+    lake_region: str = "us-east-1"
+    lake_timeout_seconds: float = Field(10.0, gt=0)
+    lake_retry_seconds: float = Field(30.0, gt=0, description="how long one call is retried before the service pauses")
+
+
+class PostgresSettings(Settings):
+    """How to reach PostgreSQL."""
+
+    postgres_host: str = "127.0.0.1"
+    postgres_port: int = 5432
+    postgres_db: str = "tickerstream"
+    postgres_user: str = "tickerstream"
+    postgres_password: SecretStr = SecretStr("")
+
+
+class MongoSettings(Settings):
+    """How to reach the document store."""
+
+    mongo_uri: SecretStr = SecretStr("mongodb://127.0.0.1:27017")
+    mongo_db: str = "tickerstream"
+
+
+class RuntimeSettings(Settings):
+    """What every process has: its home, its log, its heartbeat, and failpoints for tests."""
+
+    tickerstream_home: Path = Path(".tickerstream")
+    heartbeat_file: Path | None = None
+    log_level: str = "INFO"
+    log_format: str = Field("text", pattern="^(text|json)$")
+    tickerstream_failpoints: str = Field(
+        "", description="tests only: `name=kill@3,other=raise@1` acts at the n-th passage of a failpoint"
+    )

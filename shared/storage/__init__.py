@@ -1,0 +1,1 @@
+"""Adapters to stores and databases: object stores, PostgreSQL, the document store."""
