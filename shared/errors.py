@@ -29,3 +29,7 @@ class ContractError(TickerstreamError):
 
 class ConfigurationError(TickerstreamError):
     """A setting is missing or wrong. Exit 2, one line."""
+
+
+class DeliveryError(TickerstreamError):
+    """A record was refused by Kafka for good. Nothing may be committed past it: end with exit 1 and be started again."""
