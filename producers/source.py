@@ -59,7 +59,8 @@ class Refused:
         length: How many bytes it has.
         reason: One line.
         error_class: Stable short name.
-        rows: How many rows are lost to the run by it (0 where a file's rows cannot be counted).
+        rows: How many rows are lost to the run by it; 0 where they cannot be counted: a file refused as a whole
+            (row 0) or damaged after `row`. Such a fault makes the run exit with 1 once all else is published.
     """
 
     origin: str
@@ -71,7 +72,22 @@ class Refused:
     rows: int = 1
 
 
-Item = Bars | Fact | Refused
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What people should read though nothing is wrong, such as a file with a header only. It goes to the log."""
+
+    origin: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """So much of the unit's weight was read since the last one: moves the progress bar inside a large unit."""
+
+    weight: int
+
+
+Item = Bars | Fact | Refused | Note | Advanced
 
 
 class Source(Protocol):
