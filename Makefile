@@ -1,0 +1,58 @@
+# Tickerstream: `make demo` and `make test` set up all that they need; `make help` lists the rest.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+ARGS ?=
+KILLS ?= 1000
+EXTRAS := producers consumers embedded dev
+
+.PHONY: help demo test lint types up down status clean torture minio bench lock setup
+
+help: ## list the targets
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+setup: .venv/.dev ## set up everything that development needs
+
+.venv/.embedded: requirements/embedded.txt pyproject.toml infra/setup.sh
+	@sh infra/setup.sh embedded
+
+.venv/.dev: requirements/dev.txt pyproject.toml infra/setup.sh
+	@sh infra/setup.sh dev
+
+demo: .venv/.embedded ## the whole way on the embedded stack; ARGS="--once --bars PATH ..." go to `tickerstream demo`
+	@$(BIN)/tickerstream demo $(ARGS)
+
+up: .venv/.embedded ## start the embedded stack and every service
+	@$(BIN)/tickerstream up $(ARGS)
+
+down: .venv/.embedded ## stop them
+	@$(BIN)/tickerstream down $(ARGS)
+
+status: .venv/.embedded ## how they are
+	@$(BIN)/tickerstream status $(ARGS)
+
+test: .venv/.dev lint types ## lint, types and all tests but the long ones
+	@$(BIN)/python -m pytest -m "not torture" $(ARGS)
+
+lint: .venv/.dev ## style and architecture rules
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q . && $(BIN)/lint-imports
+
+types: .venv/.dev ## mypy, strict
+	@$(BIN)/mypy
+
+torture: .venv/.dev ## kill-and-compare at length: make torture KILLS=1000
+	@TORTURE_KILLS=$(KILLS) $(BIN)/python -m pytest -m torture -s $(ARGS)
+
+minio: .venv/.dev ## build MinIO from its Go module (Go 1.26+), so that the store's tests also run on it
+	@$(BIN)/python -m infra.minio
+
+bench: .venv/.dev ## what performance claims rest on; needs TICKERSTREAM_REAL_DATA or makes its own bars
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+lock: .venv/.dev ## compile requirements/*.txt from pyproject.toml, with hashes
+	@for extra in $(EXTRAS); do $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	  --no-header --no-annotate --extra $$extra pyproject.toml -o requirements/$$extra.txt || exit 1; done
+
+clean: ## stop the stack and remove everything that was made here, its data too
+	@if [ -x $(BIN)/tickerstream ]; then $(BIN)/tickerstream down >/dev/null 2>&1 || true; fi
+	@rm -rf .venv .tickerstream build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
