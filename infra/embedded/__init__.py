@@ -1,0 +1,1 @@
+"""The embedded stack: real Kafka, PostgreSQL and a MongoDB-protocol server as local processes, from wheels and jars."""
