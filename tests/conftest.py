@@ -1,0 +1,90 @@
+"""Real servers for tests: one Kafka and one PostgreSQL a session, private ones for tests that kill them."""
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from infra.embedded.jars import ensure_jars
+from infra.embedded.kafka import KafkaServer
+from infra.embedded.layout import Home
+from infra.embedded.ports import free_port
+from infra.embedded.postgres import DATABASE, USER, PostgresServer
+from infra.embedded.settings import EmbeddedSettings
+from shared.settings import PostgresSettings
+
+
+@contextmanager
+def temporary_home(cache: Path) -> Iterator[Home]:
+    """A home of its own outside pytest's folders, whose modes another session of pytest would tighten meanwhile."""
+    root = Path(tempfile.mkdtemp(prefix="tickerstream-test-")).resolve()
+    home = Home(root, cache)
+    home.create()
+    try:
+        yield home
+    finally:
+        shutil.rmtree(root, ignore_errors=True)
+
+
+@contextmanager
+def running_kafka(home: Home) -> Iterator[KafkaServer]:
+    """A broker in `home`, stopped at the end whether it runs or not."""
+    port = free_port()
+    server = KafkaServer(home, port, free_port([port]))
+    try:
+        server.start()
+        server.wait_healthy()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def jar_cache() -> Path:
+    """The folder of the Java servers' jars, fetched once for all sessions (TICKERSTREAM_CACHE moves it)."""
+    cache = EmbeddedSettings.load().tickerstream_cache or Path(__file__).parents[1] / ".tickerstream" / "cache"
+    ensure_jars(cache.absolute())
+    return cache.absolute()
+
+
+@pytest.fixture
+def home(jar_cache: Path) -> Iterator[Home]:
+    """An empty home for a stack or a server of one test."""
+    with temporary_home(jar_cache) as home:
+        yield home
+
+
+@pytest.fixture(scope="session")
+def kafka(jar_cache: Path) -> Iterator[str]:
+    """Bootstrap servers of the session's broker. It is shared: use topics and groups with names of your own."""
+    with temporary_home(jar_cache) as home, running_kafka(home) as server:
+        yield server.bootstrap_servers
+
+
+@pytest.fixture
+def own_kafka(home: Home) -> Iterator[KafkaServer]:
+    """A broker of one test, which may .kill(), .start(), .wait_healthy() and .stop() it."""
+    with running_kafka(home) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres(jar_cache: Path) -> Iterator[PostgresSettings]:
+    """Settings that reach the session's PostgreSQL. It is shared: use schemas or databases of your own."""
+    with temporary_home(jar_cache) as home:
+        server = PostgresServer(home, free_port())
+        try:
+            server.start()
+            server.wait_healthy()
+            yield PostgresSettings.load(
+                postgres_host="127.0.0.1",
+                postgres_port=server.port,
+                postgres_db=DATABASE,
+                postgres_user=USER,
+                postgres_password=server.password,
+            )
+        finally:
+            server.stop()
