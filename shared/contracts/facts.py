@@ -80,10 +80,15 @@ class Filing(Message):
 
 
 class CorporateAction(Message):
-    """A split (ratio: new shares for one old) or a cash dividend (amount, US dollars a share), by its ex-date."""
+    """A split (ratio: new shares for one old) or a cash dividend (amount, US dollars a share), by its ex-date.
+
+    `label` tells several actions of one kind on one ex-date apart, so that none hides another: empty for the ordinary
+    one, `special` for a special dividend beside it, `#2` for a second that the source lists without a name of its own.
+    """
 
     ticker: Name
     action: Literal["split", "dividend"]
+    label: str = Field("", pattern=r"^[a-z0-9_#]{0,32}$")
     ratio: float | None = Field(None, gt=0)
     amount: float | None = Field(None, gt=0)
     ex_date: dt.date

@@ -78,10 +78,11 @@ FUNDAMENTALS: Final = Dataset(
 )
 ACTIONS: Final = Dataset(
     "corporate-actions",
-    ("ticker", "action", "ex_date"),
+    ("ticker", "action", "label", "ex_date"),
     {
         "ticker": pl.String(),
         "action": pl.String(),
+        "label": pl.String(),
         "ratio": pl.Float64(),
         "amount": pl.Float64(),
         "ex_date": pl.Date(),
