@@ -1,0 +1,91 @@
+"""Rules of the house that no linter knows."""
+
+import ast
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SERVICES = ("producers", "consumers")
+
+
+def tracked(*patterns: str) -> list[Path]:
+    out = subprocess.run(["git", "ls-files", "-z", *patterns], cwd=ROOT, capture_output=True, text=True, check=True)
+    return [ROOT / name for name in out.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def sources() -> list[Path]:
+    return [p for p in tracked("*.py") if p.relative_to(ROOT).parts[0] not in {"tests", "benchmarks"}]
+
+
+def reads_environment(tree: ast.AST) -> bool:
+    return any(
+        isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "os"
+        and node.attr in {"environ", "getenv"}
+        for node in ast.walk(tree)
+    )
+
+
+# Who hands the environment on to child processes needs to see it whole; nobody else does.
+HANDS_ON = {"infra", "cli"}
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_environment_is_read_in_settings_only(path: Path) -> None:
+    parts = path.relative_to(ROOT).parts
+    if path.name == "settings.py" or parts[0] in HANDS_ON or parts[:2] == ("shared", "testing"):
+        return
+    assert not reads_environment(ast.parse(path.read_text()))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_service_has_its_parts(service: str) -> None:
+    present = {p.name for p in (ROOT / service).iterdir()}
+    assert {"__main__.py", "settings.py", "README.md"} <= present
+
+
+def test_lock_files_are_hashed_and_name_no_host() -> None:
+    for lock in (ROOT / "requirements").glob("*.txt"):
+        text = lock.read_text()
+        pins = re.findall(r"^[a-z0-9][\w.\[\]-]*==", text, re.MULTILINE | re.IGNORECASE)
+        assert pins
+        assert text.count("--hash=sha256:") >= len(pins)
+        assert "://" not in text
+        assert "index-url" not in text
+
+
+def test_there_is_a_lock_file_for_each_extra_that_is_installed_alone() -> None:
+    extras = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"])
+    assert {p.stem for p in (ROOT / "requirements").glob("*.txt")} == extras - {"cli"}
+
+
+def test_no_file_names_a_path_of_one_machine() -> None:
+    machine_path = re.compile(r"(?<![\w.])/(?:root|home/\w+|work|farm)/[\w.-]+")
+    found = [
+        f"{path.relative_to(ROOT)}: {match.group()}"
+        for path in tracked("*.py", "*.md", "*.toml", "*.yml", "*.sh", "*.txt", "*.json", "*.properties", "Makefile")
+        if (match := machine_path.search(path.read_text(encoding="utf-8")))
+    ]
+    assert not found
+
+
+def documented_commands() -> list[str]:
+    text = "\n".join(p.read_text() for p in tracked("README.md", "docs/*.md", "CONTRIBUTING.md"))
+    blocks = (
+        "\n".join(re.findall(r"```(?:sh|bash|console)?\n(.*?)```", text, re.DOTALL))
+        + "\n"
+        + "\n".join(re.findall(r"`((?:\.venv/bin/)?tickerstream [^`]+|make [^`]+)`", text))
+    )
+    return blocks.splitlines()
+
+
+def test_documented_make_targets_exist() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = {m.group(1) for line in documented_commands() if (m := re.match(r"\s*(?:\$ )?make ([a-z]+)", line))}
+    assert named
+    assert named <= targets
