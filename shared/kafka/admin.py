@@ -1,0 +1,159 @@
+"""Asks and tells the cluster: topics from their contracts, ids, offsets, what groups have committed."""
+
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import Future
+from typing import Any, Final, TypeVar
+
+from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicCollection
+from confluent_kafka import TopicPartition as Slot
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import OffsetSpec as _OffsetSpec  # type: ignore[attr-defined]
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
+
+from shared.contracts.topics import TopicContract
+from shared.errors import ContractError, TransientError
+from shared.kafka.config import client_config, error_of, translated
+from shared.kafka.provisioning import Provisioner
+from shared.ports import TopicPartition
+from shared.settings import KafkaSettings
+
+ANSWER_SECONDS: Final = 10.0
+OffsetSpec: Any = _OffsetSpec
+T = TypeVar("T")
+
+
+class KafkaAdmin:
+    """A client that manages topics and looks at offsets.
+
+    Every call is tried again for `patience` seconds, then raises TransientError.
+
+    Args:
+        settings: Where Kafka is.
+        client_id: Name of this client in the broker's log.
+        patience: Seconds that one call is retried while Kafka does not answer.
+    """
+
+    def __init__(self, settings: KafkaSettings, client_id: str = "tickerstream-admin", patience: float = 30.0) -> None:
+        self._settings = settings
+        self._patience = patience
+        self._client: Any = AdminClient(client_config(settings, client_id))
+
+    def provision(self, contracts: Iterable[TopicContract]) -> list[str]:
+        """Make the topics be as their contracts say; doing it again changes nothing.
+
+        Returns:
+            One line for each thing that was made or changed.
+
+        Raises:
+            ConfigurationError: the partition count of a topic that holds data would have to change.
+            TransientError: Kafka does not answer.
+        """
+        return Provisioner(self._client, self._settings, self.end_offsets, self._patiently).provision(contracts)
+
+    def topics(self) -> dict[str, int]:
+        """Return each topic and how many partitions it has; internal ones are left out."""
+        found = self._patiently(lambda: self._client.list_topics(timeout=ANSWER_SECONDS), "listing topics").topics
+        return {name: len(topic.partitions) for name, topic in found.items() if not name.startswith("__")}
+
+    def partitions(self, name: str) -> int:
+        """Return how many partitions the topic has.
+
+        Raises:
+            ContractError: there is no such topic.
+        """
+        count = self.topics().get(name)
+        if count is None:
+            raise _missing(name)
+        return count
+
+    def topic_id(self, name: str) -> str:
+        """Return the id that Kafka gave the topic when it was made: another one after it was deleted and made anew.
+
+        Raises:
+            ContractError: there is no such topic.
+        """
+        try:
+            topic = self._done(
+                lambda: self._client.describe_topics(TopicCollection([name]))[name], f"describing {name}"
+            )
+        except KafkaException as exception:
+            raise _missing(name) if _is_missing(exception) else exception from None
+        return str(topic.topic_id)
+
+    def end_offsets(self, name: str) -> dict[int, int]:
+        """Return the offset after the last committed record of each partition."""
+        return self._offsets(name, OffsetSpec.latest())
+
+    def begin_offsets(self, name: str) -> dict[int, int]:
+        """Return the first offset that each partition still holds."""
+        return self._offsets(name, OffsetSpec.earliest())
+
+    def _offsets(self, name: str, which: Any) -> dict[int, int]:
+        slots = {Slot(name, p): which for p in range(self.partitions(name))}
+
+        def ask() -> dict[int, int]:
+            futures = self._client.list_offsets(
+                slots, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ANSWER_SECONDS
+            )
+            return {slot.partition: future.result(ANSWER_SECONDS).offset for slot, future in futures.items()}
+
+        return dict(sorted(self._patiently(ask, f"reading offsets of {name}").items()))
+
+    def committed(self, group: str, topics: Collection[str]) -> dict[TopicPartition, int]:
+        """Return the next offset that the group has stored, for the partitions of `topics` where it has one."""
+        asked = ConsumerGroupTopicPartitions(group)
+        try:
+            answer = self._done(
+                lambda: self._client.list_consumer_group_offsets([asked], request_timeout=ANSWER_SECONDS)[group],
+                f"reading offsets of {group}",
+            )
+        except KafkaException as exception:
+            if error_of(exception).code() == KafkaError.GROUP_ID_NOT_FOUND:
+                return {}
+            raise
+        stored = answer.topic_partitions
+        return {(s.topic, s.partition): s.offset for s in stored if s.topic in topics and s.offset >= 0}
+
+    def cluster_id(self) -> str:
+        """Return the id of the cluster."""
+        found = self._patiently(lambda: self._client.list_topics(timeout=ANSWER_SECONDS), "asking for the cluster")
+        return str(found.cluster_id)
+
+    def delete_topics(self, names: Collection[str]) -> None:
+        """Delete the topics with all that they hold."""
+        if names:
+            for name, future in self._client.delete_topics(list(names), operation_timeout=ANSWER_SECONDS).items():
+                self._patiently(lambda f=future: f.result(ANSWER_SECONDS), f"deleting {name}")  # type: ignore[misc]
+
+    def _done(self, call: Callable[[], "Future[T]"], doing: str) -> T:
+        return self._patiently(lambda: call().result(ANSWER_SECONDS), doing)
+
+    def _patiently(self, call: Callable[[], T], doing: str) -> T:
+        """Return the result of `call`, repeated while waiting helps. A refusal comes out as KafkaException."""
+
+        def once() -> T:
+            try:
+                return call()
+            except TimeoutError:
+                raise TransientError(f"Kafka did not answer at {doing}. Check that the broker runs.") from None
+            except KafkaException as exception:
+                failure = translated(error_of(exception), doing)
+                if isinstance(failure, TransientError) and not _is_missing(exception):
+                    raise failure from None
+                raise
+
+        again = Retrying(
+            retry=retry_if_exception_type(TransientError),
+            stop=stop_after_delay(self._patience),
+            wait=wait_exponential(0.2, max=2.0),
+            reraise=True,
+        )
+        return again(once)
+
+
+def _is_missing(exception: KafkaException) -> bool:
+    return error_of(exception).code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC)
+
+
+def _missing(name: str) -> ContractError:
+    return ContractError(f"topic {name} does not exist. Provision the topics (python -m infra.provision).")
