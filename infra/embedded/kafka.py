@@ -14,7 +14,7 @@ from infra.embedded.jars import class_path
 from infra.embedded.java import ClassArchives, java
 from infra.embedded.layout import Home
 from infra.embedded.ports import LOOPBACK
-from infra.embedded.unit import Launch, Unit
+from infra.embedded.unit import SERVER_VARIABLES, Launch, Unit
 from shared.errors import TransientError
 
 FORMAT_SECONDS = 60
@@ -34,6 +34,7 @@ class KafkaServer(Unit):
         name: Name of its log and data folder.
     """
 
+    inherits = SERVER_VARIABLES
     grace_seconds = 30.0
     healthy_within_seconds = 60.0
 

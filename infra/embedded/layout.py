@@ -52,6 +52,11 @@ class Home:
         return self.root / "ports.json"
 
     @property
+    def plan_file(self) -> Path:
+        """Return the file that tells a new supervisor what to run."""
+        return self.root / "plan.json"
+
+    @property
     def password_file(self) -> Path:
         """Return the file with PostgreSQL's generated password, readable by the owner only."""
         return self.root / "postgres.password"

@@ -8,7 +8,7 @@ from infra.embedded.jars import class_path
 from infra.embedded.java import ClassArchives, jvm_library
 from infra.embedded.layout import Home
 from infra.embedded.ports import LOOPBACK
-from infra.embedded.unit import Launch, Unit, python_module
+from infra.embedded.unit import SERVER_VARIABLES, Launch, Unit, python_module
 
 PROBE_SECONDS = 1.0
 JVM_FLAGS = ("-Xms16m", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xlog:disable")
@@ -24,6 +24,8 @@ class MongoServer(Unit):
         port: Port for clients.
         name: Name of its log and data folder.
     """
+
+    inherits = SERVER_VARIABLES
 
     def __init__(self, home: Home, port: int, name: str = "mongo") -> None:
         super().__init__(home, name, port)

@@ -16,7 +16,7 @@ from infra.embedded.files import write_atomic
 from infra.embedded.layout import Home
 from infra.embedded.ports import LOOPBACK
 from infra.embedded.processes import user_group
-from infra.embedded.unit import Launch, Unit
+from infra.embedded.unit import SERVER_VARIABLES, Launch, Unit
 from shared.errors import ConfigurationError, TransientError
 
 DATABASE = USER = "tickerstream"
@@ -44,6 +44,7 @@ class PostgresServer(Unit):
         name: Name of its log and data folder.
     """
 
+    inherits = SERVER_VARIABLES
     stop_signal = signal.SIGINT  # "fast": ends the sessions; SIGTERM would wait for clients to leave
     grace_seconds = 30.0
 

@@ -17,6 +17,8 @@ from infra.embedded.processes import HOME_VARIABLE, NAME_VARIABLE, Identity, ide
 from shared.errors import TransientError
 
 POLL_SECONDS = 0.03
+# What a server may know of our environment: nothing that would change how it runs, no keys.
+SERVER_VARIABLES = frozenset({"PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "LD_LIBRARY_PATH"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +41,12 @@ def python_module(module: str, *arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", module, *arguments)
 
 
-def inherited_environment() -> dict[str, str]:
-    """Return our environment, with our packages on the path of Python children."""
+def inherited_environment(only: frozenset[str] | None = None) -> dict[str, str]:
+    """Return our environment, or of it what is in `only`, with our packages on the path of Python children."""
+    inherited = {name: value for name, value in os.environ.items() if only is None or name in only}
     ours = str(Path(infra.__file__).resolve().parents[1])
     path = [ours, *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(filter(None, path))), "PYTHONUNBUFFERED": "1"}
+    return {**inherited, "PYTHONPATH": os.pathsep.join(dict.fromkeys(filter(None, path))), "PYTHONUNBUFFERED": "1"}
 
 
 class Unit(ABC):
@@ -55,6 +58,7 @@ class Unit(ABC):
         port: Port that it listens on, if any.
     """
 
+    inherits: frozenset[str] | None = None  # names of the variables that it gets of ours; None = all
     stop_signal = signal.SIGTERM
     grace_seconds = 20.0
     healthy_within_seconds = 30.0
@@ -99,7 +103,7 @@ class Unit(ABC):
         rotate(self.log)
         launch = self.launch()
         marks = {HOME_VARIABLE: str(self.home.root), NAME_VARIABLE: self.name}
-        environment = {**inherited_environment(), **launch.environment, **marks}
+        environment = {**inherited_environment(self.inherits), **launch.environment, **marks}
         self._process = spawn(launch.arguments, self.log, environment, launch.user)
         self._identity = identify(self._process.pid)
         return self._identity
@@ -145,6 +149,11 @@ class Unit(ABC):
 
     def stopped(self) -> None:  # noqa: B027 (most units have nothing to do)
         """Tidy up after an orderly stop."""
+
+    def ask_to_stop(self) -> None:
+        """Tell the process to end, without waiting for it."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(self.stop_signal)
 
     def kill(self) -> None:
         """Kill the process at once (SIGKILL), as a fault would."""

@@ -1,0 +1,68 @@
+"""Where the servers of an embedded stack are, as values and as the environment of a service."""
+
+from dataclasses import dataclass, field
+
+from infra.embedded.layout import Home
+from infra.embedded.ports import LOOPBACK, load_ports
+from infra.embedded.postgres import DATABASE, USER, read_password
+from shared.errors import ConfigurationError
+
+SERVER_PORTS = ("kafka", "kafka_controller", "postgres", "mongo")
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """The addresses of one stack. They stay the same from one start to the next.
+
+    Attributes:
+        home: The stack's home.
+        kafka_bootstrap_servers: `host:port`.
+        postgres_port: Port on the loopback interface.
+        postgres_password: The generated password.
+        mongo_uri: `mongodb://host:port`.
+        lake_url: `file://` and the lake's folder.
+    """
+
+    home: Home
+    kafka_bootstrap_servers: str
+    postgres_port: int
+    postgres_password: str = field(repr=False)
+    mongo_uri: str
+    lake_url: str
+    postgres_host: str = LOOPBACK
+    postgres_db: str = DATABASE
+    postgres_user: str = USER
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that the services' settings are read from."""
+        return {
+            "TICKERSTREAM_HOME": str(self.home.root),
+            "TICKERSTREAM_CACHE": str(self.home.cache),
+            "KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap_servers,
+            "POSTGRES_HOST": self.postgres_host,
+            "POSTGRES_PORT": str(self.postgres_port),
+            "POSTGRES_DB": self.postgres_db,
+            "POSTGRES_USER": self.postgres_user,
+            "POSTGRES_PASSWORD": self.postgres_password,
+            "MONGO_URI": self.mongo_uri,
+            "LAKE_URL": self.lake_url,
+        }
+
+
+def addresses(home: Home) -> Addresses:
+    """Return the addresses of the stack in `home`, whether it is up now or not.
+
+    Raises:
+        ConfigurationError: It was never up.
+    """
+    ports = load_ports(home.ports_file)
+    if not set(SERVER_PORTS) <= set(ports):
+        raise ConfigurationError(f"There is no stack in {home.root}; start one with `tickerstream up`.")
+    return Addresses(
+        home,
+        kafka_bootstrap_servers=f"{LOOPBACK}:{ports['kafka']}",
+        postgres_port=ports["postgres"],
+        postgres_password=read_password(home),
+        mongo_uri=f"mongodb://{LOOPBACK}:{ports['mongo']}",
+        lake_url=f"file://{home.lake}",
+    )
