@@ -1,0 +1,235 @@
+"""Kill-and-compare: the real services on a real broker, killed at chosen or random moments, then compared bar by bar."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from infra.embedded.kafka import KafkaServer
+from producers.simulated.settings import SimulatedSettings
+from producers.simulated.source import SimulatedHistory
+from producers.source import Bars
+from shared.contracts.dead_letters import TOPIC as DEAD_LETTERS
+from shared.contracts.runs import TopicConfirmed, decode_run_event
+from shared.contracts.topics import BARS_HISTORY, RUNS, TOPICS
+from shared.kafka.admin import KafkaAdmin
+from shared.kafka.scan import read_topic
+from shared.settings import KafkaSettings
+from shared.testing.eventually import eventually
+
+FIRST_MONDAY = date(2001, 1, 1)
+PATIENCE = 90.0
+VALUES = ("ticker", "timestamp", "open", "high", "low", "close", "volume", "known_basis", "known_at")
+GROUP = "lake-stock"
+
+Row = tuple[object, ...]
+
+
+@dataclass(frozen=True)
+class World:
+    """One round's exchange: no two rounds share an ISO week, so that each is compared on its own."""
+
+    number: int
+    tickers: int = 3
+    sessions: int = 8
+
+    @property
+    def settings(self) -> SimulatedSettings:
+        return SimulatedSettings.load(
+            simulated_seed=self.number,
+            simulated_tickers=self.tickers,
+            simulated_sessions=self.sessions,
+            simulated_start=FIRST_MONDAY + timedelta(weeks=9 * self.number),
+        )
+
+    def environment(self) -> dict[str, str]:
+        return {name.upper(): str(value) for name, value in self.settings.world.items()}
+
+    def bars(self) -> Counter[Row]:
+        """Return what has to lie in the lake, straight from the source: a linear recomputation, each row once."""
+        source = SimulatedHistory(self.settings)
+        rows: Counter[Row] = Counter()
+        for unit in source.units():
+            for item in source.read(unit):
+                if isinstance(item, Bars):
+                    rows.update(item.frame.select(VALUES).iter_rows())
+        return Counter(dict.fromkeys(rows, 1))
+
+
+@dataclass
+class Torture:
+    """A broker, a lake folder, and the processes that work on them."""
+
+    kafka: KafkaServer
+    home: Path
+    kills: int = 0
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def settings(self) -> KafkaSettings:
+        return KafkaSettings.load(kafka_bootstrap_servers=self.kafka.bootstrap_servers)
+
+    @property
+    def lake(self) -> Path:
+        return self.home / "lake"
+
+    def provision(self) -> None:
+        KafkaAdmin(self.settings).provision(TOPICS)
+
+    def spawn(self, *arguments: str, failpoints: str = "", **more: str) -> subprocess.Popen[bytes]:
+        environment = {
+            **os.environ,
+            "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
+            "LAKE_URL": f"file://{self.lake}",
+            "LAKE_FLUSH_SECONDS": "1",
+            "TICKERSTREAM_HOME": str(self.home),
+            "TICKERSTREAM_FAILPOINTS": failpoints,
+            **more,
+        }
+        log = (self.home / f"{len(self.processes):03}-{arguments[0]}.log").open("wb")
+        process = subprocess.Popen([sys.executable, "-m", *arguments], env=environment, stdout=log, stderr=log)
+        self.processes.append(process)
+        return process
+
+    def producer(self, world: World, failpoints: str = "") -> subprocess.Popen[bytes]:
+        arguments = ("producers", "stock", "--source", "simulated", "--json")
+        return self.spawn(*arguments, failpoints=failpoints, **world.environment())
+
+    def consumer(self, failpoints: str = "", **more: str) -> subprocess.Popen[bytes]:
+        return self.spawn("consumers", "stock", failpoints=failpoints, **more)
+
+    def kill(self, process: subprocess.Popen[bytes]) -> None:
+        """SIGKILL a process that has to be alive still: a kill with nothing in flight proves nothing."""
+        assert process.poll() is None, f"ended by itself before it could be killed: {self.tail(process)}"
+        process.kill()
+        process.wait()
+        self.kills += 1
+
+    def died_at_failpoint(self, process: subprocess.Popen[bytes]) -> None:
+        """Wait until the failpoint has killed the process."""
+        process.wait(PATIENCE)
+        assert process.returncode == -signal.SIGKILL, f"exit {process.returncode}: {self.tail(process)}"
+        self.kills += 1
+
+    def finished(self, process: subprocess.Popen[bytes]) -> None:
+        process.wait(PATIENCE)
+        assert process.returncode == 0, f"exit {process.returncode}: {self.tail(process)}"
+
+    def tail(self, process: subprocess.Popen[bytes]) -> str:
+        number = self.processes.index(process)
+        return next(self.home.glob(f"{number:03}-*.log")).read_text(errors="replace")[-2000:]
+
+    def sent(self) -> int:
+        """Return how many records the history topic holds."""
+        return sum(KafkaAdmin(self.settings).end_offsets(BARS_HISTORY.name).values())
+
+    def objects(self) -> int:
+        return sum(1 for _ in self.lake.glob("stock-data/*/*/*/*.parquet"))
+
+    def confirmed(self, world: World) -> TopicConfirmed | None:
+        """Return the newest confirmation of this world's run."""
+        wanted = world.settings.world
+        declared: set[str] = set()
+        newest: TopicConfirmed | None = None
+        for record in read_topic(self.settings, RUNS.name):
+            event = decode_run_event(record.value)
+            if event.event == "declared" and _is_run_of(event.settings, wanted):
+                declared.add(event.run_id)
+            elif isinstance(event, TopicConfirmed) and event.run_id in declared and event.topic == BARS_HISTORY.name:
+                newest = event
+        return newest
+
+    def landed(self, world: World) -> bool:
+        """Return whether the consumers have committed everything that the run confirmed."""
+        event = self.confirmed(world)
+        if event is None:
+            return False
+        committed = KafkaAdmin(self.settings).committed(GROUP, [BARS_HISTORY.name])
+        by_partition = {(slot[0], slot[1]): offset for slot, offset in committed.items()}
+        return all(by_partition.get((BARS_HISTORY.name, p.partition), -1) >= p.next_offset for p in event.partitions)
+
+    def wait_landed(self, world: World) -> None:
+        eventually(lambda: self.landed(world), timeout=PATIENCE)
+
+    def compare(self, world: World) -> None:
+        """Compare the lake with the source: nothing lost, nothing twice, one current version of each bar."""
+        expected = world.bars()
+        tickers = {row[0] for row in expected}
+        weeks = {f"{row[1]:%G-W%V}" for row in expected}  # type: ignore[str-format]
+        found: Counter[Row] = Counter()
+        current: Counter[tuple[object, object]] = Counter()
+        for path in self.lake.glob("stock-data/*/*/*/*.parquet"):
+            ticker, week = path.stem.rsplit("_", 1)
+            if ticker in tickers and week in weeks:
+                columns = pq.ParquetFile(path).read().to_pydict()
+                found.update(zip(*(columns[name] for name in VALUES), strict=True))
+                flags = zip(columns["ticker"], columns["timestamp"], columns["current"], strict=True)
+                current.update((t, at) for t, at, wins in flags if wins)
+        lost, extra = expected - found, found - expected
+        assert not lost, f"{lost.total()} of {expected.total()} lost, such as {next(iter(lost))}"
+        assert not extra, f"{extra.total()} twice or foreign, such as {next(iter(extra))}"
+        assert set(current) == {(row[0], row[1]) for row in expected}
+        assert set(current.values()) == {1}
+        assert not list(read_topic(self.settings, DEAD_LETTERS)), "something was refused"
+
+    def stop_all(self) -> None:
+        for process in self.processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGCONT)
+                process.terminate()
+        for process in self.processes:
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                raise
+
+
+def _is_run_of(settings: dict[str, object], wanted: dict[str, object]) -> bool:
+    text = json.dumps(settings, sort_keys=True, default=str)
+    return all(json.dumps({key: value})[1:-1] in text for key, value in wanted.items())
+
+
+@contextmanager
+def torture(kafka: KafkaServer, home: Path) -> Iterator[Torture]:
+    """Provide the topics, and stop whatever is left at the end."""
+    home.mkdir(parents=True, exist_ok=True)
+    ours = Torture(kafka, home)
+    ours.provision()
+    try:
+        yield ours
+    finally:
+        ours.stop_all()
+
+
+def random_round(ours: Torture, number: int, seed: int) -> None:
+    """Kill producer and consumer once each with work in flight, restart both, and compare."""
+    chance = random.Random(seed)
+    world = World(number, tickers=4, sessions=20)
+    before_sent, before_objects = ours.sent(), ours.objects()
+    messages = 4 * 4  # at least: four tickers, four ISO weeks
+    producer, consumer = ours.producer(world), ours.consumer()
+    at = chance.randrange(1, messages)
+    eventually(lambda: ours.sent() > before_sent + at or producer.poll() is not None, timeout=PATIENCE)
+    if producer.poll() is None:
+        ours.kill(producer)
+    at = chance.randrange(messages // 2)
+    eventually(lambda: ours.objects() > before_objects + at, timeout=PATIENCE)
+    ours.kill(consumer)
+    ours.finished(ours.producer(world))
+    last = ours.consumer()
+    ours.wait_landed(world)
+    ours.compare(world)
+    last.terminate()
+    ours.finished(last)
