@@ -277,6 +277,7 @@ def _consumer_config(settings: KafkaSettings, group_id: str, client_id: str, opt
         "auto.offset.reset": "error",
         "partition.assignment.strategy": options.assignment,
         "session.timeout.ms": session,
+        "max.poll.interval.ms": 600_000,  # a flush to a slow store takes long; a dead process shows by its session
         "heartbeat.interval.ms": max(100, session // 5),
         "queued.max.messages.kbytes": options.prefetch_mib * 1024,
         "fetch.max.bytes": 8 * MIB,

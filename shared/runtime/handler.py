@@ -1,0 +1,130 @@
+"""What a consuming service gives to the loop: how records are handled, and how often they are committed."""
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Protocol
+
+from shared.ports import Record
+
+
+@dataclass(frozen=True, slots=True)
+class RejectedRows:
+    """Rows of a record that are refused.
+
+    Attributes:
+        value: Those rows, encoded as the record's value is.
+        rows: How many.
+        reason: One line for people.
+        error_class: Stable short name.
+    """
+
+    value: bytes
+    rows: int
+    reason: str
+    error_class: str
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """What became of a record: rows taken, and rows refused."""
+
+    rows: int
+    rejected: tuple[RejectedRows, ...] = ()
+
+
+class Handler(Protocol):
+    """Turns records into effects. One that fails has not taken the record."""
+
+    def handle(self, record: Record) -> Handled:
+        """Take a record; its effect may wait until `flush`.
+
+        Raises:
+            PoisonMessageError: it can never be handled.
+            TransientError: not now; it is given again.
+        """
+        ...
+
+    def flush(self) -> None:
+        """Make the effect of everything handled so far durable.
+
+        Raises:
+            TransientError: not now; nothing is committed and `flush` is called again, what is buffered is kept.
+        """
+        ...
+
+    def discard(self) -> None:
+        """Drop everything that is not yet durable: it will be read again, here or by somebody else."""
+        ...
+
+    @property
+    def pending_rows(self) -> int:
+        """Return how many rows wait for `flush`: what bounds the memory."""
+        ...
+
+    @property
+    def flush_when_idle(self) -> bool:
+        """Return whether to flush as soon as the topics are quiet, rather than after `max_seconds`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CommitPolicy:
+    """When a loop commits, and how patient it is.
+
+    Attributes:
+        max_rows: Commit when so many rows are pending.
+        max_seconds: Commit when the first uncommitted record is so old.
+        idle_seconds: A topic is quiet when nothing came for so long.
+        poll_seconds: Longest wait for records.
+        flush_seconds: Longest wait for the acknowledgement of dead letters.
+        revoke_seconds: What a commit may take when partitions are taken away, or when stopping.
+        retry_seconds: First pause after a TransientError; it doubles up to `retry_max_seconds`.
+        retry_max_seconds: Longest such pause.
+        reject_share_max: Above this share of refused rows the loop pauses.
+        reject_window: Rows that the share is taken over, at least.
+    """
+
+    max_rows: int
+    max_seconds: float
+    idle_seconds: float = 1.0
+    poll_seconds: float = 0.5
+    flush_seconds: float = 30.0
+    revoke_seconds: float = 20.0
+    retry_seconds: float = 1.0
+    retry_max_seconds: float = 30.0
+    reject_share_max: float = 0.5
+    reject_window: int = 1000
+
+
+class RejectShare:
+    """The share of refused rows among the last `window` or more.
+
+    Args:
+        window: Rows that the share is taken over.
+    """
+
+    def __init__(self, window: int) -> None:
+        self._window = window
+        self._seen: deque[tuple[int, int]] = deque()
+        self.rows = 0
+        self.rejects = 0
+
+    def add(self, rows: int, rejects: int) -> None:
+        """Count a record of `rows` rows, `rejects` of them refused."""
+        rows = max(1, rows)
+        self._seen.append((rows, rejects))
+        self.rows += rows
+        self.rejects += rejects
+        while self.rows - self._seen[0][0] >= self._window:
+            old_rows, old_rejects = self._seen.popleft()
+            self.rows -= old_rows
+            self.rejects -= old_rejects
+
+    def add_whole(self) -> None:
+        """Count a record that is refused as a whole, as many rows as the records before it had."""
+        rows = max(1, self.rows // len(self._seen)) if self._seen else 1
+        self.add(rows, rows)
+
+    def exceeds(self, share: float) -> bool:
+        """Return whether more than `share` of a full window was refused."""
+        return self.rows >= self._window and self.rejects > share * self.rows
