@@ -74,7 +74,7 @@ class Patience:
         self._retry_seconds = retry_seconds
         self._clock = clock
         self._sleep = sleep
-        self._backoff = wait_exponential_jitter(initial=0.5, max=30.0, jitter=0.5)
+        self._backoff = wait_exponential_jitter(multiplier=0.5, max=30.0, jitter=0.5)
 
     def ask(self, request: Callable[[], T]) -> T:
         """Return what `request` returns, repeating it while it raises AskAgainError.

@@ -50,6 +50,7 @@ def next_session(day: date) -> date:
     return following
 
 
+@lru_cache(maxsize=16_384)
 def next_open_after(day: date) -> datetime:
     """Return the open of the first session strictly after `day`, aware, UTC.
 
