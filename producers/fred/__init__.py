@@ -1,0 +1,1 @@
+"""Macro series with their vintages from FRED (ALFRED)."""
