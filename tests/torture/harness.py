@@ -1,4 +1,4 @@
-"""Kill-and-compare: the real services on a real broker, killed at chosen or random moments, then compared bar by bar."""
+"""Kill-and-compare: the real services on a real broker, killed at chosen or random moments, then compared by bar."""
 
 import json
 import os
