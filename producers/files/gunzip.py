@@ -48,11 +48,11 @@ def expand(path: Path) -> Iterator[bytes]:
             while not member.eof:
                 data = member.unconsumed_tail or left or file.read(_READ)
                 left = b""
-                if not data:
-                    raise EOFError(path)
                 piece = member.decompress(data, STEP)
                 if piece:
                     yield piece
+                elif not data and not member.eof:
+                    raise EOFError(path)
             left = (member.unused_data or file.read(_READ)).lstrip(b"\0")  # zeros may pad the end
             while not left and (more := file.read(_READ)):
                 left = more.lstrip(b"\0")

@@ -18,6 +18,7 @@ class FileOptions:
         tickers: Only these; empty: all.
         start: Only bars from here on (aware); None: from the first.
         end: Only bars before this (aware); None: to the last.
+        reject_share_max: A file with a greater share of refused rows is given up.
     """
 
     timezone: str | None = None
@@ -26,6 +27,7 @@ class FileOptions:
     tickers: frozenset[str] = frozenset()
     start: datetime | None = None
     end: datetime | None = None
+    reject_share_max: float = 0.5
 
     def __post_init__(self) -> None:
         if self.timezone is None:

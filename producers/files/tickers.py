@@ -1,0 +1,43 @@
+"""The ticker of a file that names none in a column: from its name, else from its folder's."""
+
+import re
+from pathlib import PurePosixPath
+from typing import Final
+
+from shared.contracts.bars import NAME_PATTERN
+from shared.errors import PoisonMessageError
+
+_ENDINGS: Final = re.compile(r"(\.(csv|txt|gz|parquet|pq|zip))+$", re.IGNORECASE)
+# What stands behind the ticker in a name: a spacing, a kind, a date or a range of dates.
+_WORD: Final = (
+    r"\d{4}([-_]?\d{2}){0,2}|\d*(min|m|minutes?)|bars?|ohlcv?|data|raw|trades?|intraday|stocks?|prices?|history|us|usa|"
+    r"equity|part|file|all|\d+|[0-9a-f]{8,}"
+)
+_TAIL: Final = re.compile(rf"[-_. ]({_WORD})$", re.IGNORECASE)
+_NO_TICKER: Final = re.compile(rf"({_WORD})", re.IGNORECASE)
+_HIVE: Final = re.compile(r"^(ticker|symbol)=", re.IGNORECASE)
+
+
+def ticker_of_path(relative: str) -> str:
+    """Return the ticker that a path tells: `spy/20131011_trade.zip` is SPY, `1min/AAPL_1min.csv.gz` is AAPL.
+
+    Raises:
+        PoisonMessageError: neither the name nor a folder is one.
+    """
+    path = PurePosixPath(relative)
+    hive = [part for part in path.parts if _HIVE.match(part)]
+    if hive:
+        return _HIVE.sub("", hive[-1]).upper()
+    for part in (_ENDINGS.sub("", path.name), *reversed(path.parent.parts)):
+        name = _without_tail(part).upper()
+        if re.match(NAME_PATTERN, name) and not _NO_TICKER.fullmatch(name):
+            return name
+    raise PoisonMessageError(
+        "neither a column, nor its name, nor its folder tells its ticker; give it with --ticker", "no_ticker"
+    )
+
+
+def _without_tail(name: str) -> str:
+    while (shorter := _TAIL.sub("", name)) != name:
+        name = shorter
+    return name
