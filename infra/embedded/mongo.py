@@ -5,7 +5,7 @@ import struct
 from pathlib import Path
 
 from infra.embedded.jars import class_path
-from infra.embedded.java import ClassArchives, jvm_library
+from infra.embedded.java import JAVA_ENVIRONMENT, ClassArchives, jvm_library
 from infra.embedded.layout import Home
 from infra.embedded.ports import LOOPBACK
 from infra.embedded.unit import SERVER_VARIABLES, Launch, Unit, python_module
@@ -53,7 +53,7 @@ class MongoServer(Unit):
         flags = [f"--flag={flag}" for flag in (*JVM_FLAGS, *QUIET_FLAGS, *self._archives.flags())]
         jars = [f"--jar={jar}" for jar in self._jars]
         places = (f"--port={self._client_port}", f"--data={self.data / 'store.mv'}", f"--library={jvm_library()}")
-        return Launch(python_module("infra.embedded.mongo_server", *places, *flags, *jars))
+        return Launch(python_module("infra.embedded.mongo_server", *places, *flags, *jars), JAVA_ENVIRONMENT)
 
     def healthy(self) -> bool:
         """Tell whether the server answers a ping."""

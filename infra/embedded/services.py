@@ -11,7 +11,7 @@ from infra.embedded.unit import Launch, Unit, python_module
 from shared.errors import ConfigurationError
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ServiceEntry:
     """One service.
 
@@ -20,12 +20,14 @@ class ServiceEntry:
         arguments: Its command line.
         environment: Variables on top of the addresses that every service gets.
         heartbeat: Whether it writes HEARTBEAT_FILE; if so it counts as started once it has.
+        grace_seconds: How long it may take to end when told to, before it is killed.
     """
 
     name: str
     arguments: tuple[str, ...]
     environment: dict[str, str] = field(default_factory=dict)
     heartbeat: bool = True
+    grace_seconds: float = 20.0
 
 
 def module_service(module: str, *arguments: str) -> ServiceEntry:
@@ -73,7 +75,13 @@ def entry_from(raw: dict[str, object]) -> ServiceEntry:
     arguments, environment = raw["arguments"], raw.get("environment", {})
     if not isinstance(arguments, list) or not isinstance(environment, dict):
         raise ConfigurationError(f"Not an entry of a service: {raw}")
-    return ServiceEntry(str(raw["name"]), tuple(map(str, arguments)), environment, bool(raw.get("heartbeat", True)))
+    return ServiceEntry(
+        str(raw["name"]),
+        tuple(map(str, arguments)),
+        environment,
+        bool(raw.get("heartbeat", True)),
+        float(str(raw.get("grace_seconds", ServiceEntry.grace_seconds))),
+    )
 
 
 def load_plan(path: Path) -> Plan:
@@ -105,6 +113,7 @@ class Service(Unit):
     def __init__(self, home: Home, entry: ServiceEntry, addresses: dict[str, str]) -> None:
         super().__init__(home, entry.name)
         self._entry = entry
+        self.grace_seconds = entry.grace_seconds
         self._environment = {
             **addresses,
             "HEARTBEAT_FILE": str(home.heartbeat(entry.name)),

@@ -4,6 +4,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 
@@ -20,6 +21,7 @@ from infra.embedded.control import (
 )
 from infra.embedded.files import exclusive
 from infra.embedded.jars import Progress, ensure_jars
+from infra.embedded.java import make_runtime_archive
 from infra.embedded.layout import Home
 from infra.embedded.logs import last_line
 from infra.embedded.orphans import SUPERVISOR, find_orphans, find_supervisor, stop_orphans
@@ -110,7 +112,7 @@ def start(
         home.state_file.unlink(missing_ok=True)
         for old in home.requests.glob("*.json"):
             old.unlink(missing_ok=True)
-        ensure_jars(home.cache, progress)
+        _fetch(home, progress)
         begun = time.monotonic()
         ports, moved = choose_ports(home.ports_file, SERVER_PORTS)
         launch_supervisor(home, Plan(ports, wanted.provision, tuple(wanted.services)))
@@ -190,6 +192,13 @@ def running_stack(home: Home, wanted: Wanted | None = None, progress: Progress |
     finally:
         if not begun.already_up:
             stop(home)
+
+
+def _fetch(home: Home, progress: Progress | None) -> None:
+    """Fetch the jars, and use the time to make the Java runtime's class archive."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(make_runtime_archive, home.cache)
+        ensure_jars(home.cache, progress)
 
 
 def _add_services(home: Home, state: StackState, supervisor: Identity, wanted: Wanted) -> list[str]:
