@@ -2,8 +2,9 @@
 
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,12 @@ def jar_cache() -> Path:
     cache = EmbeddedSettings.load().tickerstream_cache or Path(__file__).parents[1] / ".tickerstream" / "cache"
     ensure_jars(cache.absolute())
     return cache.absolute()
+
+
+@pytest.fixture(scope="session")
+def new_home(jar_cache: Path) -> Callable[[], AbstractContextManager[Home]]:
+    """A way to get empty homes, for fixtures that keep one for several tests."""
+    return partial(temporary_home, jar_cache)
 
 
 @pytest.fixture
