@@ -53,7 +53,7 @@ def read_actions(client: ActionsClient, ticker: str, start: date, end: date) -> 
     )
     answer = client.get_corporate_actions(request)
     assert isinstance(answer, dict)  # noqa: S101  raw_data=True always gives one
-    records = {json.dumps(r, sort_keys=True): (kind, r) for kind, listed in answer.items() for r in listed}
+    records = {json.dumps(r, sort_keys=True): (kind, r) for kind, listed in answer.items() for r in listed or []}
     facts: list[CorporateAction] = []
     for row, (_, (kind, record)) in enumerate(sorted(records.items()), start=1):
         read = _action_of(kind, record, ticker, row)
@@ -69,8 +69,10 @@ def known_at(ex_date: date) -> datetime:
     return session_open(ex_date) if is_session(ex_date) else next_open_after(ex_date)
 
 
-def _action_of(kind: str, record: Mapping[str, Any], ticker: str, row: int) -> CorporateAction | Refused:
+def _action_of(kind: str, record: Any, ticker: str, row: int) -> CorporateAction | Refused:
     """Return the action in one record, or why it cannot be one."""
+    if not isinstance(record, Mapping):
+        return refused({"type": kind, "record": record}, row, f"{kind}: not an object", "bad_action")
     try:
         given = _split(kind, record) if kind != "cash_dividends" else _dividend(record)
         ex_date = date.fromisoformat(str(record["effective_date" if kind == "unit_splits" else "ex_date"]))

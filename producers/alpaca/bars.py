@@ -31,12 +31,14 @@ class Minute:
         return self.timestamp + BAR_LENGTH
 
 
-def minute_of(ticker: str, raw: Mapping[str, Any]) -> Minute:
+def minute_of(ticker: str, raw: Any) -> Minute:
     """Return the bar in Alpaca's short names (t o h l c v n vw), JSON or MessagePack.
 
     Raises:
         ValueError: a field has a type that cannot be one of a bar; the text names it.
     """
+    if not isinstance(raw, Mapping):
+        raise ValueError("not an object")
     prices = [_number(raw, key) for key in ("o", "h", "l", "c", "v")]
     count = _number(raw, "n")
     if count is not None and count != int(count):

@@ -20,6 +20,7 @@ class _Patient(RESTClient):
     Its paging stays: each page is one such request, so a fault in the middle repeats a page and not the whole.
     """
 
+    _found: str  # the name that an answer's content has
     _patience: Patience
     _timeout: float
     _clock: Clock
@@ -32,7 +33,8 @@ class _Patient(RESTClient):
         """Return the JSON object of one answer. `retry` is alpaca-py's own count, which is not used."""
 
         def request() -> dict[str, Any]:
-            return _object_in(send(self._session, method, url, timeout=self._timeout, **opts), self._clock)
+            response = send(self._session, method, url, timeout=self._timeout, **opts)
+            return _found_in(response, self._found, self._clock)
 
         return self._patience.ask(request)
 
@@ -40,9 +42,13 @@ class _Patient(RESTClient):
 class BarsClient(_Patient, StockHistoricalDataClient):
     """Historical bars as Alpaca's JSON has them. See `clients`."""
 
+    _found = "bars"
+
 
 class ActionsClient(_Patient, CorporateActionsClient):
     """Corporate actions as Alpaca's JSON has them. See `clients`."""
+
+    _found = "corporate_actions"
 
 
 def clients(settings: AlpacaSettings, clock: Clock, sleep: Sleep = time.sleep) -> tuple[BarsClient, ActionsClient]:
@@ -67,11 +73,13 @@ def clients(settings: AlpacaSettings, clock: Clock, sleep: Sleep = time.sleep) -
     return both
 
 
-def _object_in(response: requests.Response, clock: Clock) -> dict[str, Any]:
-    """Return the JSON object of a good answer; alpaca-py fails on a null where nothing was found, so that is filled.
+def _found_in(response: requests.Response, content: str, clock: Clock) -> dict[str, Any]:
+    """Return a good answer, an object with `content` and the token of the next page, and nothing else.
+
+    Where nothing was found Alpaca may write null, on which alpaca-py fails: that becomes an empty object.
 
     Raises:
-        AskAgainError: the answer is one of a server in trouble, or no JSON object.
+        AskAgainError: the answer is one of a server in trouble, or of another shape.
         ConfigurationError: Alpaca will never answer this request.
     """
     if response.status_code != 200:
@@ -80,12 +88,9 @@ def _object_in(response: requests.Response, clock: Clock) -> dict[str, Any]:
         body = response.json()
     except requests.JSONDecodeError:
         raise AskAgainError("an answer that is not JSON") from None
-    if not isinstance(body, dict):
-        raise AskAgainError("an answer that is not a JSON object")
-    for key in ("bars", "corporate_actions"):
-        if key in body and body[key] is None:
-            body[key] = {}
-    return body
+    if not isinstance(body, dict) or content not in body or not isinstance(body[content] or {}, dict):
+        raise AskAgainError(f"an answer without {content}")
+    return {content: body[content] or {}, "next_page_token": body.get("next_page_token")}
 
 
 def _refusal(response: requests.Response, clock: Clock) -> Exception:

@@ -120,7 +120,7 @@ class AlpacaHistory:
             return
         raws = ask_bars(self._bars, self._settings, [block.ticker], block.span, self._end)
         minutes: list[Minute] = []
-        for row, raw in enumerate(raws.get(block.ticker, []), start=1):
+        for row, raw in enumerate(raws.get(block.ticker) or [], start=1):
             try:
                 minutes.append(minute_of(block.ticker, raw))
             except ValueError as error:

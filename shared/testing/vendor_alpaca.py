@@ -1,8 +1,9 @@
 """Alpaca's market data API on loopback, for tests: historical bars and corporate actions in the documented shapes."""
 
 import random
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from shared.clock import Clock
@@ -11,6 +12,7 @@ from shared.testing.vendor_api import Reply, VendorApi
 
 RawBar = dict[str, Any]
 KEY, SECRET = "PKTESTKEY", "test-secret"
+TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 REFUSED = Reply.of({"message": "forbidden."}, 403)
 FEED_REFUSED = Reply.of({"message": "subscription does not permit querying recent SIP data"}, 403)
 PLURALS = {
@@ -28,7 +30,7 @@ def made_bar(minute: datetime, generator: random.Random, price: float) -> RawBar
     high, low = round(max(opened, close) * 1.0002, 4), round(min(opened, close) * 0.9998, 4)
     count = generator.randint(1, 300)
     return {
-        "t": minute.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "t": minute.strftime(TIME_FORMAT),
         "o": opened,
         "h": high,
         "l": low,
@@ -45,8 +47,8 @@ def made_bars(ticker: str, first: date, last: date, seed: int = 7) -> list[RawBa
     price = generator.uniform(20, 400)
     bars = []
     for day in sessions(first, last):
-        minute = session_open(day) - timedelta(minutes=30)
-        while minute < session_close(day):
+        minute, close = session_open(day) - timedelta(minutes=30), session_close(day)
+        while minute < close:
             if generator.random() < 0.97:
                 price *= 1 + generator.gauss(0, 0.0004)
                 bars.append(made_bar(minute, generator, price))
@@ -101,13 +103,8 @@ class AlpacaApi(VendorApi):
         bad = [s for s in symbols if not s.replace(".", "").isalnum()]
         if bad:
             return Reply.of({"message": f"invalid symbol: {bad[0]}"}, 400)
-        start, end = (datetime.fromisoformat(query[edge]) for edge in ("start", "end"))
-        rows = [
-            (symbol, bar)
-            for symbol in symbols
-            for bar in self.bars.get(symbol, [])
-            if start <= datetime.fromisoformat(bar["t"]) <= end
-        ]
+        start, end = (datetime.fromisoformat(query[edge]).astimezone(UTC) for edge in ("start", "end"))
+        rows = [(symbol, bar) for symbol in symbols for bar in _within(self.bars.get(symbol, []), start, end)]
         page, token = self._page(rows, query)
         found: dict[str, list[RawBar]] = {}
         for symbol, bar in page:
@@ -137,3 +134,14 @@ class AlpacaApi(VendorApi):
         first = int(query.get("page_token", "page-0").removeprefix("page-"))
         after = first + min(self._page_rows, int(query.get("limit", "1000")))
         return rows[first:after], (f"page-{after}" if after < len(rows) else None)
+
+
+def _within(bars: list[RawBar], start: datetime, end: datetime) -> list[RawBar]:
+    """Return the bars, ascending, whose times lie in [start, end]; times of whole seconds compare as text."""
+    first = (start + timedelta(microseconds=999_999)).strftime(TIME_FORMAT)
+    last = end.strftime(TIME_FORMAT)
+    return bars[bisect_left(bars, first, key=_time_of) : bisect_right(bars, last, key=_time_of)]
+
+
+def _time_of(bar: RawBar) -> str:
+    return str(bar["t"])

@@ -141,6 +141,7 @@ def _handler_for(api: VendorApi) -> type[BaseHTTPRequestHandler]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # else each answer waits 40 ms for the client's acknowledgement
 
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
