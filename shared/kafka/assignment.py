@@ -57,22 +57,28 @@ def _start(slot: Slot, low: int, high: int, topic_id: str) -> Start:
         return Start(OFFSET_BEGINNING, low)
     stored_for = (slot.metadata or "").removeprefix(_ID)
     if stored_for and stored_for != topic_id:
-        raise ContractError(
-            f"topic {slot.topic} was deleted and made anew: offset {slot.offset} of partition {slot.partition} was "
-            f"stored for the earlier one ({stored_for}, now {topic_id}). Reset the group's offsets to read the new one "
-            "from its start."
-        )
+        raise made_anew(slot.topic, slot.partition, slot.offset, stored_for, topic_id)
     if not low <= slot.offset <= high:
         raise outside_log(slot.topic, slot.partition, slot.offset, low, high)
     return Start(slot.offset, slot.offset)
 
 
+def made_anew(topic: str, partition: int, offset: int, before: str, now: str) -> ContractError:
+    """Return the error for an offset of a topic that is no longer there, though its name is."""
+    return ContractError(
+        f"topic {topic} was deleted and made anew: offset {offset} of partition {partition} belongs to the earlier one "
+        f"({before}, now {now}). Reset the group's offsets to read the new one from its start."
+    )
+
+
 def outside_log(topic: str, partition: int, offset: int, low: int, high: int) -> ContractError:
-    """Return the error for an offset that the log does not reach, which names the gap."""
+    """Return the error for an offset that the log does not (or no longer) hold, which names the gap."""
     if offset < low:
         gap = f"records {offset} to {low - 1} are gone (retention)"
+    elif offset > high:
+        gap = f"records {high} to {offset - 1} were there once (the log was cut)"
     else:
-        gap = f"records {high} to {offset - 1} were there once (the log was cut or made anew)"
+        gap = "the log was cut before it and written again"
     return ContractError(
         f"topic {topic} partition {partition}: stored offset {offset} is outside the log [{low}, {high}]; {gap}. "
         "Load what is missing again from its source, then reset the group's offsets."

@@ -8,11 +8,12 @@ from typing import Any, Final, Literal, Self
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as Slot
 
+from shared.errors import ContractError
 from shared.kafka.admin import KafkaAdmin
-from shared.kafka.assignment import ANSWER_SECONDS, Start, metadata_of, outside_log, starts
+from shared.kafka.assignment import ANSWER_SECONDS, Start, made_anew, metadata_of, outside_log, starts
 from shared.kafka.config import LIBRDKAFKA, MIB, client_config, error_of, translated
 from shared.kafka.messages import position_of, record_of
-from shared.ports import PartitionsLostError, Record, TopicPartition
+from shared.ports import PartitionsLostError, Position, Record, TopicPartition
 from shared.settings import KafkaSettings
 
 _LOST: Final = frozenset(
@@ -37,6 +38,7 @@ class ReaderOptions:
     Attributes:
         assignment: How partitions are shared; `range` gives one member the same number of every topic.
         session_seconds: A member that is silent for so long has its partitions taken away.
+        poll_seconds: So does one that does not poll for so long: more than any flush to a slow store takes.
         prefetch_mib: How much is fetched ahead.
         batch_records: Most records that one poll returns.
         batch_mib: One poll stops at so many bytes.
@@ -44,6 +46,7 @@ class ReaderOptions:
 
     assignment: Literal["cooperative-sticky", "range"] = "cooperative-sticky"
     session_seconds: float = 10.0
+    poll_seconds: float = 600.0
     prefetch_mib: int = 16
     batch_records: int = 500
     batch_mib: int = 1
@@ -238,16 +241,20 @@ class KafkaReader:
             return PartitionsLostError(f"{self._group}: the commit did not count: {error.str()}")
         return translated(error, f"committing offsets of {self._group}")
 
+    def _unreadable(self, at: Position) -> ContractError:
+        """Return why Kafka has nothing at the offset that we read on from."""
+        before, now = self._topic_ids.get(at.topic, ""), self._admin.topic_id(at.topic)
+        offset = at.offset if at.offset >= 0 else self._next.get((at.topic, at.partition), -1)
+        if before and before != now:
+            return made_anew(at.topic, at.partition, offset, before, now)
+        slot = Slot(at.topic, at.partition)
+        low, high = self._consumer.get_watermark_offsets(slot, timeout=ANSWER_SECONDS, cached=False)
+        return outside_log(at.topic, at.partition, offset, low, high)
+
     def _judge(self, error: KafkaError, message: Message) -> None:
         """Raise what only a person can mend; the rest librdkafka mends by itself."""
         if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
-            at = position_of(message)
-            topic, partition, offset = at.topic, at.partition, at.offset
-            low, high = self._consumer.get_watermark_offsets(
-                Slot(topic, partition), timeout=ANSWER_SECONDS, cached=False
-            )
-            expected = offset if offset >= 0 else self._next.get((topic, partition), -1)
-            raise outside_log(topic, partition, expected, low, high)
+            raise self._unreadable(position_of(message))
         if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION):
             for topic in self._topics:
                 self.partition_count(topic, fresh=True)  # a broker that has just started may not know it yet
@@ -277,7 +284,7 @@ def _consumer_config(settings: KafkaSettings, group_id: str, client_id: str, opt
         "auto.offset.reset": "error",
         "partition.assignment.strategy": options.assignment,
         "session.timeout.ms": session,
-        "max.poll.interval.ms": 600_000,  # a flush to a slow store takes long; a dead process shows by its session
+        "max.poll.interval.ms": int(options.poll_seconds * 1000),
         "heartbeat.interval.ms": max(100, session // 5),
         "queued.max.messages.kbytes": options.prefetch_mib * 1024,
         "fetch.max.bytes": 8 * MIB,

@@ -135,6 +135,4 @@ class Provisioner:
 
 def _refused(name: str, exception: KafkaException) -> ConfigurationError:
     said = str(exception.args[0].str()).rstrip(".")
-    return ConfigurationError(
-        f"Kafka refused to provision topic {name}: {said}. Check KAFKA_REPLICATION and rights."
-    )
+    return ConfigurationError(f"Kafka refused to provision topic {name}: {said}. Check KAFKA_REPLICATION and rights.")
