@@ -37,9 +37,15 @@ class MavenRepositories:
         """
         group, artifact, version = jar.coordinate.split(":")
         folder = self._context.project(group, artifact).at_version(version).path_prefix.as_posix()
+        try:
+            self._fetch(f"{folder}/{jar.file}", target, advance)
+        except requests.RequestException as error:
+            raise OSError(_innermost(error)) from error
+
+    def _fetch(self, path: str, target: Path, advance: Callable[[int], None]) -> None:
         refusals = []
         for name, base in self._context.remote_repos.items():
-            with self._session.get(f"{base}/{folder}/{jar.file}", stream=True, timeout=self._timeout) as answer:
+            with self._session.get(f"{base}/{path}", stream=True, timeout=self._timeout) as answer:
                 if answer.status_code != requests.codes.ok:
                     refusals.append(f"repository {name!r} answered {answer.status_code}")
                     continue
@@ -53,3 +59,11 @@ class MavenRepositories:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+
+def _innermost(error: BaseException) -> str:
+    """Return what went wrong at the bottom, without the address and the retries that libraries wrap around it."""
+    reason: BaseException = error
+    while isinstance(inner := getattr(reason, "reason", next(iter(reason.args), None)), BaseException):
+        reason = inner
+    return f"{type(reason).__name__}: {reason}"
