@@ -1,0 +1,31 @@
+"""Opens the lake that LAKE_URL names: a folder, or a bucket store that speaks S3."""
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from shared.errors import ConfigurationError
+from shared.ports import ObjectStore
+from shared.settings import LakeSettings
+from shared.storage.folder import FolderStore
+
+
+def open_store(settings: LakeSettings) -> ObjectStore:
+    """Return the store; nothing is asked of it yet (`probe` does).
+
+    `file://some/folder` is relative to the working folder, `file:///some/folder` is absolute; `s3://host:port` is S3
+    over HTTP, `s3s://host:port` over TLS.
+
+    Raises:
+        ConfigurationError: LAKE_URL is of another kind, or what it needs is not set.
+    """
+    scheme, rest = _split(settings.lake_url)
+    if scheme == "file":
+        return FolderStore(Path(unquote(rest)))
+    raise ConfigurationError(
+        f"LAKE_URL: {settings.lake_url!r} is neither file:///folder, s3://host:port nor s3s://host:port. Set it so."
+    )
+
+
+def _split(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, f"{parts.netloc}{parts.path}"
