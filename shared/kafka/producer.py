@@ -60,7 +60,7 @@ class KafkaWriter:
                 "message.max.bytes": LARGEST_RECORD,
                 "queue.buffering.max.kbytes": queue_mib * 1024,
                 "queue.buffering.max.messages": 100_000,
-                "topic.metadata.propagation.max.ms": 15_000,
+                "topic.metadata.propagation.max.ms": 10_000,
                 "error_cb": self._on_event,
             }
         )
