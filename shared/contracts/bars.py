@@ -2,6 +2,7 @@
 
 import io
 from datetime import timedelta
+from functools import cache
 from typing import Final
 
 import polars as pl
@@ -62,7 +63,7 @@ def _faults() -> list[tuple[str, pl.Expr]]:
     return [
         *((f"{c} is missing", pl.col(c).is_null()) for c in required),
         ("ticker is not a name", ~pl.col("ticker").str.contains(NAME_PATTERN)),
-        *((f"{c} is not finite", ~pl.col(c).is_finite()) for c in (*prices, "volume")),
+        *((f"{c} is not finite", ~pl.col(c).is_finite()) for c in (*prices, "volume", "vwap")),
         *((f"{c} is not positive", pl.col(c) <= 0) for c in prices),
         ("volume is negative", pl.col("volume") < 0),
         ("high is below open, close or low", pl.col("high") < pl.max_horizontal("open", "close", "low")),
@@ -71,18 +72,51 @@ def _faults() -> list[tuple[str, pl.Expr]]:
         ("known_at is before the bar's close", pl.col("known_at") < close_time - timedelta(seconds=1)),
         ("known_basis is neither observed nor nominal", ~pl.col("known_basis").is_in([OBSERVED, NOMINAL])),
         (
+            "known_at of a nominal bar is not its close",
+            (pl.col("known_basis") == NOMINAL) & (pl.col("known_at") != close_time),
+        ),
+        (
             "the SIM. prefix and the simulated flag disagree",
             pl.col("ticker").str.starts_with(SIMULATED_PREFIX) != pl.col("simulated"),
         ),
     ]
 
 
+@cache
 def fault_of_bar() -> pl.Expr:
     """Return an expression: null for a valid bar, else the one-line reason (String)."""
     expression: pl.Expr = pl.lit(None, dtype=pl.String)
     for reason, bad in reversed(_faults()):
         expression = pl.when(bad.fill_null(False)).then(pl.lit(reason)).otherwise(expression)
     return expression
+
+
+@cache
+def _all_clean() -> pl.Expr:
+    """Return an expression: true only if no row has a fault, given that nothing required is null."""
+    low, high, close_time = pl.col("low"), pl.col("high"), pl.col("timestamp") + BAR_LENGTH
+    facts = [
+        low > 0,
+        high.is_finite(),
+        *(high >= pl.col(c) for c in ("open", "close", "low")),
+        *(low <= pl.col(c) for c in ("open", "close")),
+        pl.col("volume").is_finite(),
+        pl.col("volume") >= 0,
+        pl.col("vwap").is_finite(),
+        pl.col("timestamp").to_physical() % 60_000_000 == 0,
+        pl.col("ticker").str.contains(NAME_PATTERN),
+        pl.col("ticker").str.starts_with(SIMULATED_PREFIX) == pl.col("simulated"),
+        ((pl.col("known_basis") == NOMINAL) & (pl.col("known_at") == close_time))
+        | ((pl.col("known_basis") == OBSERVED) & (pl.col("known_at") >= close_time - timedelta(seconds=1))),
+    ]
+    return pl.all_horizontal(*(fact.all() for fact in facts))
+
+
+def _is_clean(bars: pl.DataFrame) -> bool:
+    """Return whether no bar has a fault: the common case, in a fifth of the time that naming faults takes."""
+    if any(bars[c].null_count() for c in BAR_COLUMNS if c not in NULLABLE):
+        return False
+    return bool(bars.select(_all_clean()).item())
 
 
 def split_valid(bars: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -94,9 +128,9 @@ def split_valid(bars: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     Returns:
         (valid, refused); `refused` has one more column, `reason`. Order is kept in both.
     """
+    if _is_clean(bars):
+        return bars, bars.clear().with_columns(pl.lit(None, pl.String).alias("reason"))
     judged = bars.with_columns(fault_of_bar().alias("reason"))
-    if judged["reason"].null_count() == judged.height:
-        return bars, judged.clear()
     return judged.filter(pl.col("reason").is_null()).drop("reason"), judged.filter(pl.col("reason").is_not_null())
 
 
@@ -110,24 +144,36 @@ def encode_bars(bars: pl.DataFrame) -> bytes:
     return sink.getvalue()
 
 
+def _read_bounded(value: bytes) -> pa.Table:
+    """Return the table in an Arrow IPC stream; stop reading where it has too many rows."""
+    batches, rows = [], 0
+    with pa.ipc.open_stream(pa.py_buffer(value)) as reader:
+        for batch in reader:
+            rows += batch.num_rows
+            if rows > MAX_ROWS_A_MESSAGE:
+                raise PoisonMessageError(f"more than {MAX_ROWS_A_MESSAGE} bars in one message", "too_many_rows")
+            batches.append(batch)
+        return pa.Table.from_batches(batches, schema=reader.schema)
+
+
 def decode_bars(value: bytes | None) -> pl.DataFrame:
     """Return the frame in an Arrow IPC stream, its columns put in order; additional columns are dropped.
 
     Raises:
-        PoisonMessageError: not an Arrow stream, or columns missing or of another type.
+        PoisonMessageError: not an Arrow stream, columns missing or of another type, or more than MAX_ROWS_A_MESSAGE.
     """
     if not value:
         raise PoisonMessageError("the value is empty", "empty_value")
     try:
-        with pa.ipc.open_stream(io.BytesIO(value)) as reader:
-            table = reader.read_all()
+        table = _read_bounded(value)
         missing = [c for c in BAR_COLUMNS if c not in table.column_names and c not in NULLABLE]
         if missing:
             raise PoisonMessageError(f"columns are missing: {', '.join(missing)}", "bad_schema")
         for name in NULLABLE:
             if name not in table.column_names:
                 table = table.append_column(name, pa.nulls(table.num_rows, BAR_SCHEMA.field(name).type))
-        table = table.select(list(BAR_COLUMNS)).cast(BAR_SCHEMA)
+        if not table.schema.equals(BAR_SCHEMA):
+            table = table.select(list(BAR_COLUMNS)).cast(BAR_SCHEMA)
         table.validate(full=True)
     except (pa.ArrowException, ValueError, OSError) as error:
         raise PoisonMessageError(f"not an Arrow stream of bars: {error}", "bad_arrow") from error

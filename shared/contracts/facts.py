@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, model_validator
 
 from shared.contracts.bars import NAME_PATTERN, SIMULATED_PREFIX
+from shared.contracts.lake import FUNDAMENTALS
 from shared.contracts.messages import Instant, Message
 
 ReleasedBasis = Literal["observed", "calendar", "latest_plausible"]
@@ -14,6 +15,10 @@ KnownBasis = Literal["observed", "nominal"]
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 """A ticker, symbol or series: it becomes a part of object names, so nothing else may stand in it."""
+
+
+# Readers such as DuckDB do not tell upper from lower case in names of columns.
+_RESERVED = frozenset(name.casefold() for name in FUNDAMENTALS.lake_columns)
 
 
 def _agree(name: str, simulated: bool) -> None:
@@ -71,6 +76,9 @@ class Filing(Message):
         _agree(self.symbol, self.simulated)
         if self.filed_at.date() <= self.period_end:
             raise ValueError("filed_at is not after the period's end")
+        for name in self.statement:
+            if not name or name.startswith(".") or name.casefold() in _RESERVED:
+                raise ValueError(f"a statement field may not be called {name!r}: the lake uses that name")
         return self
 
     @property

@@ -1,13 +1,16 @@
 """The lake's layout: which object a fact lies in, its columns, and what makes two facts the same version."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 import polars as pl
 
-from shared.contracts.bars import BAR_COLUMNS, INSTANT
+from shared.contracts.bars import BAR_COLUMNS, BAR_LENGTH, INSTANT
 from shared.contracts.weeks import IsoWeek
+
+KNOWN_AT: Final = "known_at"
+"""The lake's column with the instant from which a version may be used, in every dataset: see versions.py."""
 
 LAKE_COLUMNS: Final[dict[str, pl.DataType]] = {"ingested_at": INSTANT, "current": pl.Boolean()}
 """What every lake row has besides its message: Kafka's least time for this version, and whether it wins."""
@@ -21,10 +24,12 @@ class Dataset:
         bucket: Its name.
         natural_key: Columns that say which fact a row is about.
         columns: Columns of the message (a filing has further ones, statement fields, of String, Float64 or Boolean).
-        stated_known: Column with the known time as the message states it (equal for equal basis: see versions.py).
+        stated_known: Column with the known time as the message states it.
         basis: Column that says on what ground it is known.
         observed: Values of `basis` that are a real, per-version observation; any other is a rule's result, which
             a second version with other values cannot share: that one became known when it was first ingested.
+        stated: Lake column that keeps the stated known time, beside `known_at`; None: `nominal_after` gives it again.
+        nominal_after: (column, time after it): the stated known time of every row whose basis is not observed.
         open_columns: Whether further columns may come.
     """
 
@@ -34,11 +39,26 @@ class Dataset:
     stated_known: str
     basis: str
     observed: tuple[str, ...]
+    stated: str | None
+    nominal_after: tuple[str, timedelta] | None = None
     open_columns: bool = False
+
+    @property
+    def lake_columns(self) -> dict[str, pl.DataType]:
+        """Return a lake row's columns without the open ones: message, known_at, stated time, LAKE_COLUMNS."""
+        stated: dict[str, pl.DataType] = {self.stated: INSTANT} if self.stated else {}
+        return {**self.columns, KNOWN_AT: INSTANT, **stated, **LAKE_COLUMNS}
 
 
 STOCK: Final = Dataset(
-    "stock-data", ("ticker", "timestamp"), dict(BAR_COLUMNS), "known_at", "known_basis", ("observed",)
+    "stock-data",
+    ("ticker", "timestamp"),
+    dict(BAR_COLUMNS),
+    "known_at",
+    "known_basis",
+    ("observed",),
+    stated=None,
+    nominal_after=("timestamp", BAR_LENGTH),
 )
 MACRO: Final = Dataset(
     "macro-data",
@@ -57,6 +77,7 @@ MACRO: Final = Dataset(
     "released_at",
     "released_basis",
     ("observed",),
+    stated="released_at",
 )
 FUNDAMENTALS: Final = Dataset(
     "company-fundamentals",
@@ -74,6 +95,7 @@ FUNDAMENTALS: Final = Dataset(
     "filed_at",
     "filed_basis",
     ("accepted",),
+    stated="filed_at",
     open_columns=True,
 )
 ACTIONS: Final = Dataset(
@@ -94,6 +116,7 @@ ACTIONS: Final = Dataset(
     "known_at",
     "known_basis",
     ("observed",),
+    stated="stated_at",
 )
 DATASETS: Final = (STOCK, MACRO, FUNDAMENTALS, ACTIONS)
 
