@@ -1,0 +1,87 @@
+"""One-shot provisioning: topics, buckets, migrations, seed. Doing it again changes nothing."""
+
+import csv
+import sys
+from collections.abc import Callable, Iterator
+from importlib.resources import files
+from typing import TextIO
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from infra.migrations import migrate
+from shared.contracts.lake import DATASETS
+from shared.contracts.topics import with_macro_named
+from shared.errors import ConfigurationError, ContractError, TransientError
+from shared.kafka.admin import KafkaAdmin
+from shared.settings import KafkaSettings, LakeSettings, PostgresSettings
+from shared.storage.lake import open_store
+from shared.storage.postgres import make_engine, transaction
+from shared.storage.tickers import TickerRegistry
+
+WAIT_SECONDS = 60.0
+
+
+def topics() -> Iterator[str]:
+    """Make the topics of the contracts; yield a line for each change."""
+    settings = KafkaSettings.load()
+    changes = KafkaAdmin(settings, "provision").provision(with_macro_named(settings.topic_macro))
+    yield from changes or ["topics: as the contracts say"]
+
+
+def buckets() -> Iterator[str]:
+    """Make the lake's buckets, and prove that the store honours conditional writes."""
+    settings = LakeSettings.load()
+    store = open_store(settings)
+    for dataset in DATASETS:
+        store.ensure_bucket(dataset.bucket)
+        store.probe(dataset.bucket)
+    yield f"lake: {len(DATASETS)} buckets, conditional writes honoured"
+
+
+def schema() -> Iterator[str]:
+    """Migrate PostgreSQL, and seed the registry of tickers once."""
+    engine = make_engine(PostgresSettings.load())
+    try:
+        with transaction(engine):
+            pass  # says in one line what is wrong if the server cannot be used
+        before, after = migrate(engine)
+        yield f"postgres: schema at {after}" + ("" if before == after else f" (was {before or 'empty'})")
+        text = files("infra").joinpath("seed/tickers.csv").read_text(encoding="utf-8")
+        seeded = TickerRegistry(engine).seed({row["ticker"]: row["name"] for row in csv.DictReader(text.splitlines())})
+        yield f"tickers: {seeded} seeded" if seeded else "tickers: registry kept as it is"
+    finally:
+        engine.dispose()
+
+
+def provision(out: TextIO) -> None:
+    """Do every step, waiting up to WAIT_SECONDS for each server; write a line for each thing done.
+
+    Raises:
+        ConfigurationError: a person has to act.
+        TransientError: a server did not answer in time.
+    """
+    steps: tuple[Callable[[], Iterator[str]], ...] = (topics, buckets, schema)
+    patient = retry_if_exception_type(TransientError)
+    for step in steps:
+        for attempt in Retrying(retry=patient, stop=stop_after_delay(WAIT_SECONDS), wait=wait_fixed(1), reraise=True):
+            with attempt:
+                for line in step():
+                    out.write(f"{line}\n")
+                out.flush()
+
+
+def main() -> int:
+    """Provision; return 0, 1 (a server did not answer) or 2 (a person has to act)."""
+    try:
+        provision(sys.stdout)
+    except TransientError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
+    except (ConfigurationError, ContractError) as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
