@@ -7,6 +7,7 @@ from shared.errors import ConfigurationError
 from shared.ports import ObjectStore
 from shared.settings import LakeSettings
 from shared.storage.folder import FolderStore
+from shared.storage.s3 import S3Store
 
 
 def open_store(settings: LakeSettings) -> ObjectStore:
@@ -21,6 +22,8 @@ def open_store(settings: LakeSettings) -> ObjectStore:
     scheme, rest = _split(settings.lake_url)
     if scheme == "file":
         return FolderStore(Path(unquote(rest)))
+    if scheme in ("s3", "s3s"):
+        return S3Store(settings)
     raise ConfigurationError(
         f"LAKE_URL: {settings.lake_url!r} is neither file:///folder, s3://host:port nor s3s://host:port. Set it so."
     )
