@@ -87,13 +87,19 @@ class Company:
         return self.role.split[0]
 
 
+@lru_cache(maxsize=1)
+def _names() -> tuple[str, ...]:
+    """Return all names: the spoken alphabet, then four-letter names that can be said, well mixed."""
+    pairs = len(_SYLLABLES) ** 2
+    # 1,789 has no factor in common with the number of pairs, so every pair comes once.
+    mixed = (divmod(number * 1789 % pairs, len(_SYLLABLES)) for number in range(pairs))
+    made = (_SYLLABLES[first] + _SYLLABLES[second] for first, second in mixed)
+    return (*_FIRST, *(name for name in made if name not in _FIRST))
+
+
 def ticker_name(index: int) -> str:
-    """Return the ticker of that index: SIM.ALFA .. SIM.ZULU, then four-letter names that can be said."""
-    if index < len(_FIRST):
-        return SIMULATED_PREFIX + _FIRST[index]
-    # 1,789 has no factor in common with the number of pairs, so no name comes twice.
-    pair = (index - len(_FIRST)) * 1789 % len(_SYLLABLES) ** 2
-    return SIMULATED_PREFIX + _SYLLABLES[pair // len(_SYLLABLES)] + _SYLLABLES[pair % len(_SYLLABLES)]
+    """Return the ticker of that index: SIM.ALFA .. SIM.ZULU first."""
+    return SIMULATED_PREFIX + _names()[index]
 
 
 @lru_cache(maxsize=4096)
