@@ -59,7 +59,7 @@ def bars_of(
 
 def _given_up(file: SourceFile, row: int, read: int, rejected: int) -> Refused:
     reason = (
-        f"given up after row {row:,}: {rejected:,} of {read:,} rows were refused; the valid ones among them are published, "
-        "the rest of the file is not read. Mend it and run again"
+        f"given up after row {row:,}: {rejected:,} of {read:,} rows were refused; "
+        "the valid ones among them are published, the rest of the file is not read. Mend it and run again"
     )
     return Refused(file.origin, row, b"", file.size, reason, "too_many_refused", rows=0)

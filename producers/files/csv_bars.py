@@ -142,7 +142,7 @@ class CsvText:
 
     def _damage(self) -> Refused:
         left = self._unfinished
-        reason = f"the gzip file is truncated: it ends in the middle after row {self._last_row:,}; all rows up to there are read"
+        reason = f"the gzip file is truncated after row {self._last_row:,}; all rows up to there are read"
         raw = left[:MAX_KEPT_BYTES]
         return Refused(self._file.origin, self._last_row + 1, raw, len(left), reason, "truncated_file", rows=0)
 

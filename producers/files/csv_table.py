@@ -44,7 +44,7 @@ class CsvTable:
         return self.lines[index].rstrip(b"\r")
 
     def cells(self, names: dict[str, int]) -> pl.DataFrame:
-        """Return the columns at positions `names` as text (null where empty), with `row`, and `reason` if any is bad."""
+        """Return the columns at positions `names` as text, null where empty, with `row`, and `reason` if any is bad."""
         table = self._parsed(self._block.data)
         numbers = pl.int_range(self._first_row, self._first_row + table.height, dtype=pl.Int64, eager=True)
         if b"\n\n" in self._block.data or b"\n\r" in self._block.data or self._block.data[:1] in b"\r\n":

@@ -1,4 +1,4 @@
-"""Lean's minute trade zips: milliseconds since midnight in New York, prices times 10,000; ticker and date in the path."""
+"""Lean's minute trade zips: milliseconds since midnight in New York, prices times 10,000, ticker and date in paths."""
 
 import re
 import zipfile

@@ -12,7 +12,7 @@ MAX_LINE_BYTES: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Whole lines. `first` is the number of the first one, 0 = the file's first line; only a file's last may lack its \\n."""
+    """Whole lines; only a file's last may lack its end. `first` is the first one's number, 0 = the file's first."""
 
     data: bytes
     first: int

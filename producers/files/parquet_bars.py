@@ -31,7 +31,9 @@ def read_parquet_bars(file: SourceFile, options: FileOptions) -> Iterator[Item]:
     try:
         content = pq.ParquetFile(file.path)
     except (pa.ArrowException, OSError) as error:
-        raise PoisonMessageError(f"it is no whole Parquet file ({_line(error)}); get it again", "corrupt_file") from None
+        raise PoisonMessageError(
+            f"it is no whole Parquet file ({_line(error)}); get it again", "corrupt_file"
+        ) from None
     with content:
         shape = recognise(content.schema_arrow.names)
         if not content.metadata.num_rows:

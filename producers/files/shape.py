@@ -8,7 +8,16 @@ from typing import Final
 from shared.errors import PoisonMessageError
 
 PRICES: Final = ("open", "high", "low", "close")
-INSTANTS: Final = ("timestamp", "datetime", "date_time", "bar_start", "window_start", "open_time", "start_time", "start")
+INSTANTS: Final = (
+    "timestamp",
+    "datetime",
+    "date_time",
+    "bar_start",
+    "window_start",
+    "open_time",
+    "start_time",
+    "start",
+)
 TIMES_OF_DAY: Final = ("tod", "time_of_day", "timeofday", "time")
 # A column whose name says nothing: where pandas puts its index.
 UNNAMED: Final = ("", "unnamed:_0", "__index_level_0__", "index")
@@ -65,7 +74,9 @@ def recognise(header: Sequence[str]) -> Shape:
     if when is None:
         missing.insert(0, "the time")
     if when is None or missing:
-        raise PoisonMessageError(f"no column for {', '.join(missing)} in the header '{shown}'; {_WANTED}", "wrong_header")
+        raise PoisonMessageError(
+            f"no column for {', '.join(missing)} in the header '{shown}'; {_WANTED}", "wrong_header"
+        )
     return Shape(*when, fields, len(names))
 
 

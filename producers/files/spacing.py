@@ -12,7 +12,9 @@ _MINUTE: Final = 60_000_000
 # By chance all gaps of a thinly traded ticker are even with probability 2^-n, multiples of 5 with 5^-n.
 _ENOUGH_FOR_FIVE: Final = 10
 _ENOUGH: Final = 20
-_NAMED: Final = re.compile(r"(?<![a-z0-9])(\d+)?[-_ ]?(min|m|minutes?|h|hours?|hourly|d|days?|daily|s|sec|seconds?)(?![a-z0-9])")
+_NAMED: Final = re.compile(
+    r"(?<![a-z0-9])(\d+)?[-_ ]?(min|m|minutes?|h|hours?|hourly|d|days?|daily|s|sec|seconds?)(?![a-z0-9])"
+)
 
 
 def check_spacing(rows: pl.DataFrame, name: str) -> None:
@@ -38,14 +40,14 @@ def check_spacing(rows: pl.DataFrame, name: str) -> None:
     raise PoisonMessageError(reason, "bad_spacing")
 
 
-def _gaps(rows: pl.DataFrame) -> np.ndarray:  # type: ignore[type-arg]
+def _gaps(rows: pl.DataFrame) -> np.ndarray:
     """Return the differences of neighbouring times within each ticker, microseconds."""
     times = rows.select("ticker", "timestamp").unique().sort("ticker", "timestamp")
     gaps = times.select(pl.col("timestamp").cast(pl.Int64).diff().over("ticker")).to_series()
     return gaps.drop_nulls().to_numpy()
 
 
-def _spacing(gaps: np.ndarray) -> int:  # type: ignore[type-arg]
+def _spacing(gaps: np.ndarray) -> int:
     """Return the spacing of many gaps: a minute unless they say otherwise."""
     values, counts = np.unique(gaps, return_counts=True)
     common = int(values[counts.argmax()])

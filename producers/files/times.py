@@ -114,7 +114,9 @@ class TimeReader:
         if known is None and masks and any(re.fullmatch(date, masks[0]) for date in _DATES):
             raise _daily()
         if known is None:
-            reason = f"the time '{shown}' has no form that is known, such as 2025-01-02 09:30:00 or 2025-01-02T14:30:00Z"
+            reason = (
+                f"the time '{shown}' has no form that is known, such as 2025-01-02 09:30:00 or 2025-01-02T14:30:00Z"
+            )
             raise PoisonMessageError(reason, "bad_time")
         if not known.aware and self._timezone is None:
             raise _zoneless(shown)

@@ -33,7 +33,7 @@ class WeekBuffer:
         self._held = 0
 
     def add(self, rows: pl.DataFrame) -> Iterator[Bars]:
-        """Take rows (ROW_COLUMNS); yield weeks when too many are held: first those that the newest rows are not part of."""
+        """Take rows (ROW_COLUMNS); when too many are held, yield weeks that the newest rows are not part of."""
         if not rows.height:
             return
         self._parts.append(rows)

@@ -1,0 +1,75 @@
+"""The command line of the producers."""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Final, Literal
+
+Producer = Literal["stock", "macro", "company"]
+SOURCES: Final = ("files", "simulated", "alpaca", "fred")
+
+
+@dataclass(frozen=True, slots=True)
+class Arguments:
+    """What a person or the `tickerstream` command asks for. None: not said."""
+
+    producer: Producer
+    source: str
+    run_id: str | None = None
+    json: bool = False
+    live: bool = False
+    again: bool = False
+    tickers: tuple[str, ...] = ()
+    series: tuple[str, ...] = ()
+    start: date | None = None
+    end: date | None = None
+    bars: Path | None = None
+    macro: Path | None = None
+    fundamentals: Path | None = None
+    timezone: str | None = None
+    adjusted: bool = False
+    ticker: str | None = None
+    seed: int | None = None
+    sessions: int | None = None
+    speed: float | None = None
+
+
+def parse(argv: Sequence[str] | None = None) -> Arguments:
+    """Return the arguments; ends the process with 2 and one line where they are wrong."""
+    return Arguments(**vars(_parser().parse_args(argv)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m producers",
+        description="Read a source and publish it to Kafka: bars, macro vintages, or company filings. A run that was "
+        "interrupted goes on where it stopped; a run that is complete does nothing.",
+    )
+    parser.add_argument("producer", choices=("stock", "macro", "company"), help="what to publish")
+    parser.add_argument("--source", choices=SOURCES, default="simulated", help="where from (default: %(default)s)")
+    parser.add_argument("--run-id", metavar="ID", help="id of a run that the caller has declared")
+    parser.add_argument("--json", action="store_true", help="JSON lines on standard output")
+    parser.add_argument("--live", action="store_true", help="go on with live data until told to stop")
+    parser.add_argument("--again", action="store_true", help="publish again, even what is confirmed")
+    parser.add_argument("--tickers", type=_names, default=(), metavar="A,B", help="only these (simulated: how many)")
+    parser.add_argument("--series", type=_names, default=(), metavar="A,B", help="macro series (default: MACRO_SERIES)")
+    parser.add_argument("--start", type=date.fromisoformat, metavar="DATE", help="first New York date, 2025-01-02")
+    parser.add_argument("--end", type=date.fromisoformat, metavar="DATE", help="last New York date, inclusive")
+    files = parser.add_argument_group("source files")
+    files.add_argument("--bars", type=Path, metavar="PATH", help="folder or file of bars, for stock")
+    files.add_argument("--macro", type=Path, metavar="PATH", help="folder or file of macro series, for macro")
+    files.add_argument("--fundamentals", type=Path, metavar="PATH", help="folder or file of filings, for company")
+    files.add_argument("--timezone", metavar="TZ", help="zone of times that have none, such as America/New_York")
+    files.add_argument("--adjusted", action="store_true", help="the prices are already adjusted for splits")
+    files.add_argument("--ticker", help="the ticker of all files in --bars")
+    simulated = parser.add_argument_group("source simulated")
+    simulated.add_argument("--seed", type=int, help="what the world follows from (SIMULATED_SEED)")
+    simulated.add_argument("--sessions", type=int, help="sessions of history (SIMULATED_SESSIONS)")
+    simulated.add_argument("--speed", type=float, help="live: simulated seconds a second (SIMULATED_SPEED)")
+    return parser
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
