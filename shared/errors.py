@@ -32,4 +32,4 @@ class ConfigurationError(TickerstreamError):
 
 
 class DeliveryError(TickerstreamError):
-    """A record was refused by Kafka for good. Nothing may be committed past it: end with exit 1 and be started again."""
+    """Kafka refused a record for good. Nothing may be committed past it: end with exit 1 and be started again."""

@@ -90,7 +90,7 @@ class ConsumeLoop:
             while not self._is_over():
                 self._step()
             self._commit_within(self._policy.revoke_seconds)
-            self._beat("running")
+            self._runtime.heartbeat.beat("running", "", self._counters)
         except TransientError as error:
             self._detached = True
             if not self._is_out_of_time():

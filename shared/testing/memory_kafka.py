@@ -1,5 +1,6 @@
 """A broker in memory that keeps Kafka's promises: partitions by key, offsets, groups, commits, rebalances."""
 
+import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from shared.errors import ContractError, PoisonMessageError, TransientError
 from shared.kafka.partitioner import partition_of
 from shared.ports import Outgoing, PartitionsLostError, Position, Record, TopicPartition
 
+_MOMENT = 0.005
 LARGEST_RECORD = 5 * 1024 * 1024
 Callback = Callable[[frozenset[TopicPartition]], None]
 
@@ -158,7 +160,7 @@ class MemoryWriter:
 
 
 class MemoryReader:
-    """RecordReader on a MemoryBroker. `poll` never waits; rebalances happen in it, cooperatively."""
+    """RecordReader on a MemoryBroker. `poll` waits a moment at most; rebalances happen in it, cooperatively."""
 
     def __init__(self, broker: MemoryBroker, group: str, topics: Sequence[str], batch_records: int) -> None:
         self._broker = broker
@@ -181,7 +183,7 @@ class MemoryReader:
             self._joined = True
             self._group.members.append(self)
 
-    def poll(self, timeout: float) -> list[Record]:  # noqa: ARG002  the port's
+    def poll(self, timeout: float) -> list[Record]:
         """Return the next few records; take part in a rebalance first."""
         self._rebalance()
         batch: list[Record] = []
@@ -196,6 +198,8 @@ class MemoryReader:
             found = log.records[offset : offset + self._batch_records - len(batch)]
             batch += [record for record in found if record is not None]
             self._next[(topic, partition)] = offset + len(found)
+        if not batch:
+            time.sleep(min(timeout, _MOMENT))
         return batch
 
     def _rebalance(self) -> None:
