@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import exchange_calendars
 
 NEW_YORK = ZoneInfo("America/New_York")
-EARLIEST = date(1990, 1, 1)
+EARLIEST = date(1940, 1, 1)  # macro series reach back that far
 
 
 @lru_cache(maxsize=4)
