@@ -1,0 +1,100 @@
+"""The lake as any reader sees it: listed and read by pyarrow alone, in a folder or over S3."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import fs
+
+from shared.errors import ConfigurationError, TransientError
+from shared.settings import LakeSettings
+
+INTERNAL: Final = (".tmp", ".locks", ".probe")
+"""Folders in a bucket that belong to the folder store itself; no reader's glob for Parquet sees them."""
+
+
+class UnreadableError(Exception):
+    """The object is no whole Parquet file; the text says what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An object of the lake: `name` in its bucket, size in bytes."""
+
+    bucket: str
+    name: str
+    size: int
+
+
+class LakeFiles:
+    """The lake's objects.
+
+    Args:
+        settings: Where the lake lies.
+    """
+
+    def __init__(self, settings: LakeSettings) -> None:
+        self._files, self._root = _opened(settings)
+
+    def buckets(self) -> list[str]:
+        """Return the buckets that are there."""
+        top = [f for f in self._infos(self._root, recursive=False) if f.type == fs.FileType.Directory]
+        return sorted(f.base_name for f in top)
+
+    def objects(self, bucket: str, prefix: str = "") -> list[Listed]:
+        """Return the bucket's objects whose name begins with `prefix`, sorted by name."""
+        base = f"{self._root}/{bucket}".strip("/") if not self._root.startswith("/") else f"{self._root}/{bucket}"
+        folder = prefix.rpartition("/")[0]
+        infos = self._infos(f"{base}/{folder}" if folder else base, recursive=True)
+        found = [
+            Listed(bucket, info.path[len(base) + 1 :], info.size) for info in infos if info.type == fs.FileType.File
+        ]
+        return sorted(
+            (o for o in found if o.name.startswith(prefix) and o.name.split("/")[0] not in INTERNAL),
+            key=lambda o: o.name,
+        )
+
+    def table(self, listed: Listed, columns: tuple[str, ...] | None = None) -> pa.Table:
+        """Return an object as a table; of `columns`, those that it has.
+
+        Raises:
+            UnreadableError: it is no whole Parquet file.
+        """
+        try:
+            with self._files.open_input_file(f"{self._root}/{listed.bucket}/{listed.name}") as source:
+                parquet = pq.ParquetFile(source)
+                there = set(parquet.schema_arrow.names)
+                return parquet.read(columns=[c for c in columns if c in there] if columns else None)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise UnreadableError(" ".join(str(error).split())[:160]) from error
+
+    def _infos(self, path: str, recursive: bool) -> list[fs.FileInfo]:
+        try:
+            found: list[fs.FileInfo] = self._files.get_file_info(
+                fs.FileSelector(path, recursive=recursive, allow_not_found=True)
+            )
+        except OSError as error:
+            raise TransientError(f"cannot list the lake at {path}: {error}. Check LAKE_URL.") from error
+        return found
+
+
+def _opened(settings: LakeSettings) -> tuple[fs.FileSystem, str]:
+    parts = urlsplit(settings.lake_url)
+    if parts.scheme == "file":
+        return fs.LocalFileSystem(), str(Path(unquote(f"{parts.netloc}{parts.path}")).absolute())
+    if parts.scheme not in ("s3", "s3s"):
+        raise ConfigurationError(
+            f"LAKE_URL: {settings.lake_url!r} is neither file:///folder, s3://host:port nor s3s://."
+        )
+    secret = settings.lake_secret_key
+    store = fs.S3FileSystem(
+        access_key=settings.lake_access_key,
+        secret_key=secret.get_secret_value() if secret else None,
+        endpoint_override=parts.netloc,
+        scheme="https" if parts.scheme == "s3s" else "http",
+        region=settings.lake_region,
+    )
+    return store, parts.path.strip("/")

@@ -1,0 +1,103 @@
+"""What a set of source files holds: good bars by ticker and week, and each file's account of what it does not give."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from cli.verify.content import UNREADABLE, Minutes, Values, content_hashes
+from cli.verify.source_shapes import RawBars, RefusedFileError, files_below, read_bars
+from cli.verify.tally import Tally
+from shared.errors import ConfigurationError
+from shared.ports import NoProgress, Progress
+
+# A set of other spacing is told from a thin 1-minute one by having no two bars in consecutive minutes.
+_ENOUGH_TO_JUDGE: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class FileAccount:
+    """What one file held: `rows` in all, of which `rejected` are no bars. A refused file has a reason and no rows."""
+
+    path: str
+    rows: int = 0
+    rejected: int = 0
+    refused: str = ""
+
+
+@dataclass
+class SourceBars:
+    """The good bars of all files, and the account of each file."""
+
+    bars: Tally = field(default_factory=Tally)
+    files: list[FileAccount] = field(default_factory=list)
+
+
+def read_source(
+    path: Path, zone: ZoneInfo | None, tickers: frozenset[str] | None = None, progress: Progress | None = None
+) -> SourceBars:
+    """Read every file below `path`, 8 bytes a bar kept.
+
+    Args:
+        path: A file or a folder.
+        zone: Of times that carry none.
+        tickers: Only these; None = all.
+        progress: Told of each file.
+
+    Raises:
+        ConfigurationError: there is nothing there.
+    """
+    paths = files_below(path) if path.exists() else []
+    if not paths:
+        raise ConfigurationError(f"no CSV, Parquet or zip files at {path}; give the folder or file of the bars.")
+    source, progress = SourceBars(), progress or NoProgress()
+    for number, file in enumerate(paths):
+        progress.update(number, len(paths), file.name)
+        source.files.append(_read_file(file, zone, tickers, source.bars))
+    progress.update(len(paths), len(paths), "")
+    return source
+
+
+def _read_file(file: Path, zone: ZoneInfo | None, wanted: frozenset[str] | None, bars: Tally) -> FileAccount:
+    try:
+        raw = read_bars(file, zone)
+        parts = [part for part in _by_ticker(raw) if wanted is None or part[0] in wanted]
+        for _, minutes, _ in parts:
+            _check_spacing(minutes)
+    except RefusedFileError as error:
+        return FileAccount(str(file), refused=str(error))
+    rejected = 0
+    for ticker, minutes, values in parts:
+        good = is_bar(minutes, values)
+        rejected += int((~good).sum())
+        kept = tuple(column[good] for column in values)
+        bars.add(ticker, minutes[good], content_hashes(ticker, minutes[good], kept))
+    return FileAccount(str(file), rows=sum(len(minutes) for _, minutes, _ in parts), rejected=rejected)
+
+
+def _by_ticker(raw: RawBars) -> Iterator[tuple[str, Minutes, tuple[Values, ...]]]:
+    if isinstance(raw.tickers, str):
+        yield raw.tickers, raw.minutes, raw.values
+        return
+    for ticker, rows in raw.tickers.groupby(raw.tickers, sort=True).indices.items():
+        yield str(ticker), raw.minutes[rows], tuple(column[rows] for column in raw.values)
+
+
+def _check_spacing(minutes: Minutes) -> None:
+    known = np.unique(minutes[minutes != UNREADABLE])
+    if len(known) >= _ENOUGH_TO_JUDGE and np.diff(known).min() > 1:
+        raise RefusedFileError(f"its bars are {int(np.diff(known).min())} minutes apart, not 1")
+
+
+def is_bar(minutes: Minutes, values: tuple[Values, ...]) -> np.ndarray:
+    """Return which rows are valid bars by the public contract."""
+    opened, high, low, closed, volume = values
+    prices = np.stack([opened, high, low, closed])
+    with np.errstate(invalid="ignore"):
+        positive = (np.isfinite(prices) & (prices > 0)).all(axis=0)
+        spanned = (high >= np.maximum(opened, closed)) & (low <= np.minimum(opened, closed)) & (high >= low)
+        good: np.ndarray = (minutes != UNREADABLE) & positive & spanned & np.isfinite(volume) & (volume >= 0)
+    return good

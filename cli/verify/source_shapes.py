@@ -1,0 +1,141 @@
+"""Source files as tables: CSV, CSV.gz, Parquet and Lean's trade zips, read by pyarrow and pandas alone."""
+
+import re
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pyarrow.parquet as pq
+
+from cli.verify.content import Minutes, Values
+from cli.verify.source_times import NoZoneError, minutes_of
+
+PRICES: Final = ("open", "high", "low", "close")
+VALUES: Final = (*PRICES, "volume")
+TIMES: Final = ("timestamp", "datetime", "date", "time")
+TIMES_OF_DAY: Final = ("tod", "time")
+TICKERS: Final = ("ticker", "symbol")
+SUFFIXES: Final = (".csv", ".csv.gz", ".parquet", ".zip")
+_LEAN_ZONE: Final = ZoneInfo("America/New_York")
+_LEAN_SCALE: Final = 10_000
+_MEGABYTE: Final = 1 << 20
+
+
+class RefusedFileError(Exception):
+    """The file as a whole is not one of 1-minute trade bars; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawBars:
+    """The rows of a file as they stand there, good and bad.
+
+    Attributes:
+        tickers: One name a row, or one for all.
+        minutes: UTC minutes, UNREADABLE where there is no such.
+        values: open, high, low, close, volume; NaN where the file has no number.
+    """
+
+    tickers: "str | pd.Series[str]"
+    minutes: Minutes
+    values: tuple[Values, ...]
+
+
+def files_below(path: Path) -> list[Path]:
+    """Return the data files in a folder, or the file itself, sorted."""
+    if path.is_file():
+        return [path]
+    found = (p for p in path.rglob("*") if p.is_file() and p.name.lower().endswith(SUFFIXES))
+    return sorted(p for p in found if not any(part.startswith(".") for part in p.relative_to(path).parts))
+
+
+def read_bars(path: Path, zone: ZoneInfo | None) -> RawBars:
+    """Return the rows of one file.
+
+    Raises:
+        RefusedFileError: it cannot be read, or does not hold trade bars.
+    """
+    try:
+        if path.name.lower().endswith(".zip"):
+            return _read_lean(path)
+        table = pq.read_table(path) if path.name.lower().endswith(".parquet") else _read_csv(path)
+        return _from_table(table, path, zone)
+    except NoZoneError as error:
+        raise RefusedFileError(str(error)) from error
+    except (pa.ArrowException, OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+        raise RefusedFileError(f"cannot be read: {' '.join(str(error).split())[:160]}") from error
+
+
+def ticker_of(path: Path) -> str:
+    """Return the ticker that a file's name tells (`NVDA_1min.csv.gz`), or its folder's where that is a date."""
+    name = path.name
+    for suffix in (".gz", ".csv", ".parquet", ".zip"):
+        name = name.removesuffix(suffix)
+    first = name.split("_")[0]
+    return (path.parent.name if re.fullmatch(r"[\d-]*", first) else first).upper()
+
+
+def _read_csv(path: Path) -> pa.Table:
+    """Return a CSV with numbers where every row has one, else as text that is judged row by row."""
+    numbers = dict.fromkeys([*VALUES, *(name.capitalize() for name in VALUES)], pa.float64())
+    try:
+        return pa.csv.read_csv(
+            path,
+            read_options=pa.csv.ReadOptions(block_size=8 * _MEGABYTE),
+            convert_options=pa.csv.ConvertOptions(column_types=numbers),
+        )
+    except pa.ArrowInvalid:
+        # pandas sets aside lines with too many fields; text in a number becomes NaN below.
+        frame = pd.read_csv(path, dtype=str, on_bad_lines="skip", encoding_errors="replace")
+        return pa.Table.from_pandas(frame, preserve_index=False)
+
+
+def _from_table(table: pa.Table, path: Path, zone: ZoneInfo | None) -> RawBars:
+    table = table.rename_columns([str(name).strip().lower() for name in table.column_names])
+    names = set(table.column_names)
+    if any(name.startswith(("bid", "ask")) for name in names):
+        raise RefusedFileError("it holds quotes, not trade bars")
+    time = _first(TIMES, names)
+    missing = [name for name in VALUES if name not in names]
+    if time is None or missing:
+        raise RefusedFileError(f"columns are missing: {', '.join([*([] if time else ['timestamp']), *missing])}")
+    of_day = next((name for name in TIMES_OF_DAY if name in names and name != time), None)
+    minutes = minutes_of(table[time], zone, table[of_day] if of_day else None)
+    ticker = _first(TICKERS, names)
+    tickers = ticker_of(path) if ticker is None else table[ticker].cast(pa.string()).to_pandas()
+    return RawBars(tickers, minutes, tuple(_numbers(table[name]) for name in VALUES))
+
+
+def _first(wanted: Sequence[str], names: set[str]) -> str | None:
+    return next((name for name in wanted if name in names), None)
+
+
+def _numbers(column: pa.ChunkedArray) -> Values:
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        numbers = pd.to_numeric(column.to_pandas(), errors="coerce")
+    else:
+        numbers = pc.cast(column, pa.float64(), safe=False).to_pandas()
+    found: Values = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+    return found
+
+
+def _read_lean(path: Path) -> RawBars:
+    """Return Lean's form: milliseconds since midnight in New York, prices in ten-thousandths, the day in the name."""
+    if "_trade" not in path.name:
+        raise RefusedFileError("it holds quotes, not trade bars")
+    day = datetime.strptime(path.name.split("_")[0], "%Y%m%d").replace(tzinfo=_LEAN_ZONE)
+    with zipfile.ZipFile(path) as archive, archive.open(archive.namelist()[0]) as member:
+        frame = pd.read_csv(member, header=None, names=["ms", *VALUES], dtype=np.float64)
+    midnight = pd.Timestamp(day).tz_localize(None)
+    local = (midnight + pd.to_timedelta(frame["ms"], unit="ms")).dt.tz_localize(_LEAN_ZONE)
+    scaled = tuple((frame[name] / _LEAN_SCALE).to_numpy() for name in PRICES)
+    instants = pa.chunked_array([pa.Array.from_pandas(local)])
+    return RawBars(ticker_of(path), minutes_of(instants, None), (*scaled, frame["volume"].to_numpy()))
