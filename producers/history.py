@@ -11,7 +11,7 @@ from producers.inflight import UnitInFlight
 from producers.publishing import Publisher
 from producers.reporting import Progress, Reporter
 from producers.runs import RunHistory, RunPlan, confirmed, declared
-from producers.source import Advanced, Note, Refused, Source, Unit
+from producers.source import Advanced, Note, Reached, Refused, Source, Unit
 from producers.tally import Tally
 from shared.errors import TransientError
 from shared.runtime.failpoints import failpoint
@@ -138,7 +138,7 @@ class HistoryRun:
                 job.reporter.line("note", item.origin, item.text)
             elif isinstance(item, Advanced):
                 self._weight_of_unit = min(unit.weight, self._weight_of_unit + item.weight)
-            else:
+            elif not isinstance(item, Reached):  # live sources tell it
                 if isinstance(item, Refused) and item.rows == 0:
                     flight.tally.problems.append(f"{item.origin}: {item.reason}")
                     job.reporter.line("problem", item.origin, item.reason)

@@ -16,7 +16,7 @@ from producers.delivery import Delivery, StoppedError
 from producers.inflight import UnitInFlight
 from producers.publishing import Publisher
 from producers.reporting import Reporter
-from producers.source import Advanced, Bars, Fact, Item, LiveSource, Note, Unit
+from producers.source import Advanced, Bars, Fact, Item, LiveSource, Note, Reached, Unit
 from producers.tally import Tally
 from shared.contracts.facts import CorporateAction, Filing, MacroVintage
 from shared.contracts.messages import Instant
@@ -76,16 +76,25 @@ class LiveLoop:
         delivery: Sends them.
         mark: Where it keeps how far it is.
         reporter: Who listens.
+        told: Whether the source tells itself how far it is (Reached); else the greatest known time tells it.
     """
 
     def __init__(
-        self, runtime: Runtime, publisher: Publisher, delivery: Delivery, mark: LiveMark, reporter: Reporter
+        self,
+        runtime: Runtime,
+        publisher: Publisher,
+        delivery: Delivery,
+        mark: LiveMark,
+        reporter: Reporter,
+        *,
+        told: bool = False,
     ) -> None:
         self._runtime = runtime
         self._publisher = publisher
         self._delivery = delivery
         self._mark = mark
         self._reporter = reporter
+        self._told = told
         self._flight = UnitInFlight(Unit("live", 0), lambda _: None)
         self._known: datetime | None = None
         self._marked: datetime | None = None
@@ -114,9 +123,11 @@ class LiveLoop:
         for item in batch:
             if isinstance(item, Note):
                 self._reporter.line("note", item.origin, item.text)
+            elif isinstance(item, Reached):
+                self._known = item.at
             elif not isinstance(item, Advanced):
                 self._publisher.publish(item, self._flight)
-                known = known_at(item)
+                known = None if self._told else known_at(item)
                 if known is not None:
                     self._known = known if self._known is None else max(self._known, known)
 

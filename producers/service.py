@@ -80,7 +80,8 @@ def _publish_live(runtime: Runtime, arguments: Arguments, live: Live, kafka: Kaf
     stamp = Stamp(runtime.name, source.name, source.simulated, None)
     route = Route(BARS_LIVE, _macro_topic(kafka), BARS_LIVE.name)
     publisher = Publisher(delivery.send, stamp, route, runtime.clock)
-    return LiveLoop(runtime, publisher, delivery, mark, reporter_of(arguments.json, runtime.clock)).run(source)
+    reporter = reporter_of(arguments.json, runtime.clock)
+    return LiveLoop(runtime, publisher, delivery, mark, reporter, told=live.told).run(source)
 
 
 def _delivery(runtime: Runtime, kafka: KafkaSettings) -> Delivery:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 import polars as pl
@@ -87,7 +88,14 @@ class Advanced:
     weight: int
 
 
-Item = Bars | Fact | Refused | Note | Advanced
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Live: whatever became known before `at` (aware, UTC) was yielded before; a restarted stream may begin there."""
+
+    at: datetime
+
+
+Item = Bars | Fact | Refused | Note | Advanced | Reached
 
 
 class Source(Protocol):

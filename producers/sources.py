@@ -28,11 +28,13 @@ class Live:
 
     Attributes:
         identity: What tells one stream from another.
-        make: Makes the source, given the greatest known time that was delivered before.
+        make: Makes the source, given how far it was delivered before.
+        told: Whether the source tells itself how far it is; else it is the greatest known time.
     """
 
     identity: Mapping[str, Any]
     make: Callable[[datetime | None], LiveSource]
+    told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +164,8 @@ def _live_alpaca(arguments: Arguments, clock: Clock) -> Live:
 
     settings = AlpacaSettings.load()
     tickers = _tickers(arguments)
-    return Live({"tickers": list(tickers)}, lambda _: AlpacaLive(settings, tickers, clock))
+    identity = {"tickers": list(tickers), "feed": settings.market_feed}
+    return Live(identity, lambda since: AlpacaLive(settings, tickers, clock, since), told=True)
 
 
 def _macro_fred(arguments: Arguments, clock: Clock) -> Source:

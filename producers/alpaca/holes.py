@@ -21,7 +21,9 @@ MARGIN: Final = timedelta(minutes=5)
 SETTLED: Final = timedelta(seconds=75)
 # Plans without the sip feed may read it from history 15 minutes late.
 DELAY: Final = timedelta(minutes=16)
+# One request at a time bounds memory: twenty tickers of a day are about two pages.
 TICKERS_A_REQUEST: Final = 20
+SPAN: Final = timedelta(days=1)
 Span = tuple[datetime, datetime]
 
 
@@ -36,8 +38,18 @@ class Filled:
 
 @dataclass(frozen=True, slots=True)
 class _Job:
+    """A span to read; `late`: once more, for what had not settled."""
+
     session: int
     span: Span
+    late: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A job is answered whole."""
+
+    job: _Job
 
 
 class _StoppedError(Exception):
@@ -60,7 +72,8 @@ class HoleFiller:
         self._shift = DELAY if settings.alpaca_feed == "delayed_sip" else timedelta(0)
         self._later: list[tuple[float, _Job]] = []
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._answers: queue.SimpleQueue[Filled | Exception] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[Filled | _Done | Exception] = queue.SimpleQueue()
+        self._open = 0
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="alpaca-holes", daemon=True)
 
@@ -77,10 +90,20 @@ class HoleFiller:
 
     def fill(self, session: int, since: datetime, until: datetime) -> None:
         """Ask for the hole [since, until], now, and for its last minutes once more when history has settled."""
+        since -= self._shift
         until += timedelta(minutes=1) - self._shift
-        self._jobs.put(_Job(session, (since - self._shift, until)))
         due = self._clock.monotonic() + SETTLED.total_seconds()
-        self._later.append((due, _Job(session, (until - MARGIN, until))))
+        self._later.append((due, _Job(session, (until - MARGIN, until), late=True)))
+        while since < until:
+            end = min(since + SPAN, until)
+            self._jobs.put(_Job(session, (since, end)))
+            self._open += 1
+            since = end
+
+    @property
+    def filling(self) -> bool:
+        """Return whether a hole is asked for and not answered whole yet, as far as `answers` has told."""
+        return self._open > 0
 
     def answers(self) -> list[Filled]:
         """Return what has been read since the last call.
@@ -98,7 +121,10 @@ class HoleFiller:
             answer = self._answers.get()
             if isinstance(answer, Exception):
                 raise answer
-            found.append(answer)
+            if isinstance(answer, Filled):
+                found.append(answer)
+            elif not answer.job.late:
+                self._open -= 1
         return found
 
     def _run(self) -> None:
@@ -110,6 +136,7 @@ class HoleFiller:
                     today = self._clock.now().astimezone(NEW_YORK).date()
                     bars = ask_bars(client, self._settings, tickers, job.span, today)
                     self._answers.put(Filled(job.session, self._clock.now(), bars))
+                self._answers.put(_Done(job))
             except _StoppedError:
                 return
             except Exception as error:  # the reader raises it: an error must not die with this thread

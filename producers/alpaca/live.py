@@ -11,8 +11,8 @@ from producers.alpaca.heard import Heard, Known
 from producers.alpaca.holes import MARGIN, Filled, HoleFiller
 from producers.alpaca.settings import STREAMED_FEEDS, AlpacaSettings
 from producers.alpaca.source import checked
-from producers.alpaca.stream import BarPump
-from producers.source import Item, Note
+from producers.alpaca.stream import MOST_TAKEN, BarPump
+from producers.source import Item, Note, Reached
 from shared.clock import Clock
 from shared.errors import ConfigurationError
 
@@ -23,28 +23,31 @@ class AlpacaLive:
     """Bars of `tickers` as they become known.
 
     Every bar's `known_at` is its receipt, basis observed; that of a corrected bar (late trades) is later, so the bar
-    gets a second version. When the stream begins, the last ALPACA_LIVE_LOOKBACK_MINUTES are read from history; when
-    it was lost, everything since five minutes before. What history gives is known at its receipt, too: had it been
-    marked as known at its close, a recomputation would see bars that no live reader had. Bars that were published
-    before with the same values are left out.
+    gets a second version. When the stream begins, what came since `since` is read from history, or the last
+    ALPACA_LIVE_LOOKBACK_MINUTES; when it was lost, everything since then; five minutes earlier each time. What
+    history gives is known at its receipt, too: marked as known at its close, a recomputation would see bars that no
+    live reader had. Bars that this process has yielded with the same values are left out.
 
     Args:
         settings: Keys, feed and limits.
         tickers: As Alpaca writes them.
         clock: Stamps what is received.
+        since: How far an earlier process has delivered (Reached), aware; None where there was none.
 
     Raises:
         ConfigurationError: no tickers, simulated ones, or a feed that is not streamed.
     """
 
-    def __init__(self, settings: AlpacaSettings, tickers: Sequence[str], clock: Clock) -> None:
+    def __init__(
+        self, settings: AlpacaSettings, tickers: Sequence[str], clock: Clock, since: datetime | None = None
+    ) -> None:
         self._settings = settings
         self._tickers = checked(tickers)
         self._clock = clock
         self._heard = Heard()
         self._sessions = itertools.count(1)
-        self._stood = False
-        self._lost_at: datetime | None = None
+        self._reached = since
+        self._connected = False
         self._ended: Exception | None = None
         if settings.alpaca_feed not in STREAMED_FEEDS:
             raise ConfigurationError(f"ALPACA_FEED: {settings.alpaca_feed} is not streamed; set {STREAMED_FEEDS[0]}")
@@ -65,10 +68,12 @@ class AlpacaLive:
                     if self._ended is not None:
                         raise self._ended
                     yield self._batch(pump.take(TAKE_SECONDS), filler)
+            self._connected = False
             yield self._batch(pump.take(0), filler)
 
     def _batch(self, events: Sequence[Event], filler: HoleFiller) -> list[Item]:
-        """Return the items in what was received and in what history has answered."""
+        """Return the items in what was received and in what history has answered, and how far that reaches."""
+        before = self._clock.now()
         items: list[Item] = []
         news: list[tuple[Minute, Known]] = []
         for event in events:
@@ -81,6 +86,9 @@ class AlpacaLive:
         for answer in filler.answers():
             self._fill(answer, items, news)
         items += by_week(frame_of(news, self._settings.market_feed))
+        if self._connected and not filler.filling and len(events) < MOST_TAKEN:
+            self._reached = before
+            items.append(Reached(before))
         return items
 
     def _hear(self, event: Received, items: list[Item], news: list[tuple[Minute, Known]]) -> None:
@@ -104,14 +112,13 @@ class AlpacaLive:
 
     def _connection_notes(self, event: Subscribed | Lost, filler: HoleFiller) -> Iterator[Note]:
         """Yield what people should know of a change of the connection; a new one's hole is asked for."""
+        self._connected = isinstance(event, Subscribed)
         if isinstance(event, Lost):
-            self._lost_at = self._lost_at or event.at
             yield Note(NAME, f"the stream is lost: {event.reason}")
             return
         lookback = timedelta(minutes=self._settings.alpaca_live_lookback_minutes)
-        since = self._lost_at - MARGIN if self._lost_at and self._stood else event.at - lookback
+        since = event.at - lookback if self._reached is None else self._reached - MARGIN
         filler.fill(event.session, since, event.at)
-        self._lost_at, self._stood = None, True
         yield Note(NAME, f"the stream stands; what came since {since:%Y-%m-%d %H:%M:%S} UTC is read from history")
         if event.missing:
             yield Note(NAME, f"Alpaca does not stream {', '.join(event.missing)}")

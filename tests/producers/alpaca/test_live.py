@@ -14,7 +14,7 @@ import pytest
 
 from producers.alpaca.live import AlpacaLive
 from producers.alpaca.settings import AlpacaSettings
-from producers.source import Bars, Item, Note, Refused
+from producers.source import Bars, Item, Note, Reached, Refused
 from shared.clock import Clock, ManualClock, SystemClock
 from shared.contracts.bars import BAR_COLUMNS, split_valid
 from shared.errors import ConfigurationError, TransientError
@@ -102,19 +102,24 @@ class Reading:
         }
 
     @property
+    def reached(self) -> datetime | None:
+        return max((item.at for item in list(self.items) if isinstance(item, Reached)), default=None)
+
+    @property
     def notes(self) -> str:
         return "\n".join(item.text for item in list(self.items) if isinstance(item, Note))
 
 
 def settings_of(api: AlpacaApi, stream: AlpacaStream, **given: Any) -> AlpacaSettings:
     addresses = {"alpaca_data_url": api.url, "alpaca_stream_url": stream.url}
-    keys = {"alpaca_api_key": KEY, "alpaca_secret_key": SECRET}
+    # The markets' clocks run through outages much faster than the stream is dialled.
+    keys = {"alpaca_api_key": KEY, "alpaca_secret_key": SECRET, "alpaca_reconnect_seconds": 1e6}
     return AlpacaSettings.load(**(addresses | keys | given))
 
 
 @contextmanager
-def reading(settings: AlpacaSettings, clock: Clock | None = None) -> Iterator[Reading]:
-    live = Reading(AlpacaLive(settings, TICKERS, clock or SystemClock()))
+def reading(settings: AlpacaSettings, clock: Clock | None = None, since: datetime | None = None) -> Iterator[Reading]:
+    live = Reading(AlpacaLive(settings, TICKERS, clock or SystemClock(), since))
     thread = threading.Thread(target=live.run)
     thread.start()
     try:
@@ -292,6 +297,45 @@ def test_random_breaks_lose_nothing_and_repeat_nothing() -> None:
                     market.bar(chance.choice(TICKERS), number, streamed=False)
         eventually(lambda: live.newest == market.current)
         assert live.frame.height == len(market.current)
+
+
+def test_restarted_stream_goes_on_where_it_was() -> None:
+    with market_of() as market:
+        settings = settings_of(market.api, market.stream)
+        with reading(settings, market.clock) as first:
+            market.stream.wait_subscribed(1)
+            for number in range(20):
+                market.bar("AAPL", number, streamed=True)
+            eventually(lambda: first.newest == market.current)
+            eventually(lambda: first.reached == market.clock.now())
+        for number in range(20, 3000):  # two days later
+            if number % 20 == 0:
+                market.bar("AAPL", number, streamed=False)
+        with reading(settings, market.clock, since=first.reached) as second:
+            eventually(lambda: first.newest | second.newest == market.current)
+            repeated = first.newest & second.newest
+    assert 0 < len(repeated) <= 6  # of the five minutes before
+
+
+def test_stream_has_not_reached_anything_while_a_hole_is_open() -> None:
+    """A producer that is killed then must not believe that the hole was delivered."""
+    with exchange() as (market, live):
+        market.bar("AAPL", 0, streamed=True)
+        eventually(lambda: live.reached == market.clock.now())
+        reached = live.reached
+        market.api.fail_next(*[Reply(503)] * 3)
+        with market.outage(live):
+            for number in range(1, 30):
+                market.bar("AAPL", number, streamed=False)
+            batches = live.batches
+            eventually(lambda: live.batches > batches + 1)
+            assert live.reached == reached
+        market.bar("AAPL", 30, streamed=True)
+        eventually(lambda: ("AAPL", "2024-01-03T15:00:00Z") in {bar[:2] for bar in live.newest})
+        if len(live.newest) < 31:
+            assert live.reached == reached
+        eventually(lambda: live.newest == market.current)
+        eventually(lambda: live.reached == market.clock.now())
 
 
 def test_faulty_message_is_refused_and_the_stream_goes_on() -> None:
