@@ -5,8 +5,9 @@ from typing import Final
 
 from producers.files.discovery import SourceFile
 from producers.files.options import FileOptions
-from producers.files.rows import Batch, RowReader
+from producers.files.rows import RowReader
 from producers.files.spacing import check_spacing
+from producers.files.table import Batch
 from producers.files.weeks import WeekBuffer
 from producers.source import Item, Refused
 from shared.contracts.dead_letters import MAX_KEPT_BYTES

@@ -33,33 +33,29 @@ class CsvTable:
         self._separator = separator
         self._width = width
         self._header = header
+        self._filled: list[int] | None = None  # lines that are rows, where not all are
 
     @cached_property
-    def lines(self) -> list[bytes]:
-        """Return the block's lines that are not blank."""
-        return [line for line in self._block.data.split(b"\n") if line.strip()]
+    def _lines(self) -> list[bytes]:
+        return self._block.data.split(b"\n")[: self._block.lines]
 
     def raw(self, index: int) -> bytes:
         """Return the bytes of the row at `index`, without its line end."""
-        return self.lines[index].rstrip(b"\r")
+        line = index if self._filled is None else self._filled[index]
+        return self._lines[line].rstrip(b"\r")
 
     def cells(self, names: dict[str, int]) -> pl.DataFrame:
         """Return the columns at positions `names` as text, null where empty, with `row`, and `reason` if any is bad."""
         table = self._parsed(self._block.data)
-        numbers = pl.int_range(self._first_row, self._first_row + table.height, dtype=pl.Int64, eager=True)
-        if b"\n\n" in self._block.data or b"\n\r" in self._block.data or self._block.data[:1] in b"\r\n":
-            blank = [bool(line.strip()) for line in self._block.data.split(b"\n")[: self._block.lines]]
-            numbers = pl.int_range(self._first_row, self._first_row + len(blank), dtype=pl.Int64, eager=True)
-            numbers = numbers.filter(pl.Series(blank))
-            table = self._parsed(b"\n".join(self.lines))
+        first = self._block.first - self._header
+        numbers = pl.int_range(first, first + table.height, dtype=pl.Int64, eager=True)
+        if table["c0"].null_count():  # perhaps blank lines, which are no rows
+            self._filled = [place for place, line in enumerate(self._lines) if line.strip()]
+            table, numbers = table[self._filled], numbers.gather(self._filled)
         chosen = [pl.col(f"c{position}").alias(name) for name, position in names.items()]
         if table[_EXTRA].null_count() < table.height:
             chosen.append(pl.when(pl.col(_EXTRA).is_not_null()).then(pl.lit(_TOO_MANY)).alias("reason"))
         return table.select(numbers.alias("row"), *chosen)
-
-    @property
-    def _first_row(self) -> int:
-        return self._block.first - self._header
 
     def _parsed(self, data: bytes) -> pl.DataFrame:
         """Return `data` as text, one row a line."""
@@ -67,7 +63,7 @@ class CsvTable:
             table = self._quoted(data)
             if table is not None:
                 return table
-        return _tidied(self._read(data, None), data, self._separator)
+        return self._read(data, None)
 
     def _quoted(self, data: bytes) -> pl.DataFrame | None:
         """Return the table with quotes understood; None where a quote is not closed in its line."""
@@ -91,10 +87,7 @@ class CsvTable:
         )
 
 
-def _tidied(table: pl.DataFrame, data: bytes, separator: str) -> pl.DataFrame:
-    """Return the table without blanks and quotes around cells."""
-    mark = separator.encode()
-    if b'"' in data or b" " + mark in data or mark + b" " in data or b" \n" in data or b" \r" in data:
-        stripped = pl.all().str.strip_chars(' "')
-        return table.select(pl.when(stripped != "").then(stripped).name.keep())
-    return table
+def tidied(cells: pl.DataFrame) -> pl.DataFrame:
+    """Return the table without blanks and quotes around texts; null where nothing is left."""
+    text = pl.col(pl.String).exclude("reason").str.strip_chars(" \"'")
+    return cells.with_columns(pl.when(text != "").then(text))

@@ -22,16 +22,17 @@ class Health(Enum):
     """Bits are wrong: nothing that comes out can be trusted."""
 
 
-def examine(path: Path) -> Health:
-    """Return the state of a gzip file by expanding it once, its checksums included."""
+def examine(path: Path) -> tuple[Health, int]:
+    """Return the state of a gzip file, by expanding it once, its checksums included, and the bytes that come out."""
+    size = 0
     try:
-        for _ in expand(path):
-            pass
+        for piece in expand(path):
+            size += len(piece)
     except EOFError:
-        return Health.TRUNCATED
+        return Health.TRUNCATED, size
     except zlib.error:
-        return Health.CORRUPT
-    return Health.SOUND
+        return Health.CORRUPT, size
+    return Health.SOUND, size
 
 
 def expand(path: Path) -> Iterator[bytes]:

@@ -15,7 +15,8 @@ from producers.files.csv_table import CsvTable
 from producers.files.discovery import SourceFile
 from producers.files.lines import Block, LineSplitter, LongLine
 from producers.files.options import FileOptions
-from producers.files.rows import Batch, RowReader
+from producers.files.rows import RowReader
+from producers.files.table import Batch
 from producers.files.tickers import ticker_of_path
 from producers.source import Item, Note, Refused
 from shared.errors import PoisonMessageError

@@ -1,11 +1,10 @@
 """Cells of a file to rows of bars: what is a number, what is an instant, and why a row is refused."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
 
+from producers.files.csv_table import tidied
 from producers.files.options import FileOptions
 from producers.files.shape import PRICES
 from producers.files.times import TimeReader
@@ -17,20 +16,6 @@ ROW_COLUMNS: Final[dict[str, pl.DataType]] = {
     **{name: BAR_COLUMNS[name] for name in ("ticker", "timestamp", *PRICES, "volume", "trade_count", "vwap")},
 }
 """What is kept of a row until its week is complete. `row` is its number in the file, 1 = first after the header."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Some rows of a file, as text or typed.
-
-    Attributes:
-        cells: `row` (Int64), `time`, and those of `time_of_day`, `ticker`, the prices, `volume`, `trade_count` and
-            `vwap` that the file has; `reason` (text) where a row is damaged before its cells are looked at.
-        raw: Gives the bytes of the row at an index of `cells`.
-    """
-
-    cells: pl.DataFrame
-    raw: Callable[[int], bytes]
 
 
 def as_bars(rows: pl.DataFrame, adjusted: bool) -> pl.DataFrame:
@@ -60,6 +45,7 @@ class RowReader:
         self._ticker = ticker
         self._scale = price_scale
         self._times = TimeReader(options.timezone)
+        self._untidy = False
 
     def read(self, cells: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Return (rows, refused): ROW_COLUMNS of the valid rows; `index`, `row` and `reason` of the refused ones.
@@ -67,6 +53,18 @@ class RowReader:
         Raises:
             PoisonMessageError: the file as a whole cannot be read.
         """
+        if self._untidy:
+            cells = tidied(cells)
+        rows, refused = self._judged(cells)
+        if refused.height and not self._untidy:
+            # Blanks and quotes around cells are rare: they are looked for only where something could not be read.
+            better, fewer = self._judged(tidied(cells))
+            if fewer.height < refused.height:
+                self._untidy = True
+                return better, fewer
+        return rows, refused
+
+    def _judged(self, cells: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         instants, why = self._times.read(_times_of(cells))
         damaged = cells["reason"] if "reason" in cells.columns else pl.Series([None], dtype=pl.String)
         typed = cells.select(
@@ -88,9 +86,9 @@ class RowReader:
         return self._wanted(judged.filter(pl.col("reason").is_null()).select(ROW_COLUMNS.keys())), refused
 
     def _ticker_of(self, cells: pl.DataFrame) -> pl.Expr:
-        if self._options.ticker is not None or "ticker" not in cells.columns:
-            return pl.lit(self._options.ticker or self._ticker, pl.String).alias("ticker")
-        named = pl.col("ticker").cast(pl.String).str.strip_chars(" \"'")
+        if "ticker" not in cells.columns:
+            return pl.lit(self._ticker, pl.String).alias("ticker")
+        named = pl.col("ticker").cast(pl.String)
         lower = named == named.str.to_lowercase()
         return pl.when(lower).then(named.str.to_uppercase()).otherwise(named).alias("ticker")
 

@@ -51,6 +51,12 @@ class Shape:
     fields: dict[str, int]
     width: int
 
+    @property
+    def names(self) -> dict[str, int]:
+        """Return the positions of all columns that are read, by `time`, `time_of_day` and the fields."""
+        names = {"time": self.time, **self.fields}
+        return names if self.time_of_day is None else names | {"time_of_day": self.time_of_day}
+
 
 def normal_name(name: str) -> str:
     """Return a column's name as it is compared: `1. Open` is open, `Date Time` is date_time."""

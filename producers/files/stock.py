@@ -5,13 +5,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from producers.files import parquet_bars
-from producers.files.csv_bars import read_csv_bars
+from producers.files.bar_stream import bars_of
+from producers.files.csv_text import CsvText
 from producers.files.discovery import SourceFile, find_files, identity_of, place_of
+from producers.files.formats import open_table
 from producers.files.lean import read_lean_bars
 from producers.files.options import FileOptions
-from producers.files.parquet_bars import read_parquet_bars
+from producers.files.parquet_table import ParquetTable
 from producers.files.refusal import refused_whole
+from producers.files.rows import RowReader
+from producers.files.shape import recognise
+from producers.files.tickers import ticker_of_path
 from producers.source import Item, Note, Unit
 
 
@@ -63,11 +67,27 @@ class StockFiles:
         yield from refused_whole(file, self._read(file))
 
     def _read(self, file: SourceFile) -> Iterator[Item]:
-        name = file.relative.lower()
-        if name.endswith(".zip"):
-            return read_lean_bars(file, self._options)
-        if name.endswith((".parquet", ".pq")) or file.head(4) == parquet_bars.MAGIC:
-            return read_parquet_bars(file, self._options)
-        if name.endswith((".csv", ".csv.gz", ".txt", ".txt.gz")):
-            return read_csv_bars(file, self._options)
-        return iter((Note(file.origin, "skipped: it is not CSV, CSV.gz, Parquet or a zip of Lean's"),))
+        if file.relative.lower().endswith(".zip"):
+            yield from read_lean_bars(file, self._options)
+            return
+        table = open_table(file)
+        if table is None:
+            yield Note(file.origin, "skipped: it is not CSV, CSV.gz, Parquet or a zip of Lean's")
+            return
+        yield from _bars(file, table, self._options)
+
+
+def _bars(file: SourceFile, table: CsvText | ParquetTable, options: FileOptions) -> Iterator[Item]:
+    """Yield the bars of a table.
+
+    Raises:
+        PoisonMessageError: the file as a whole is refused.
+    """
+    shape = table.header(recognise)
+    if shape is None:
+        yield Note(file.origin, "it has a header and no rows")
+        return
+    ticker = None
+    if "ticker" not in shape.fields:
+        ticker = options.ticker or ticker_of_path(file.relative)
+    yield from bars_of(file, table.batches(shape.names), RowReader(options, ticker), options)

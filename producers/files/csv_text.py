@@ -1,45 +1,18 @@
-"""Bars in CSV, plain or gzip: any size, any damage."""
+"""CSV text, plain or gzip: its header, then its rows in batches; any size, any damage."""
 
 from collections.abc import Iterator
 from typing import Final
 
 from producers.files import gunzip
-from producers.files.bar_stream import bars_of
 from producers.files.csv_table import SEPARATORS, CsvTable, split_line
 from producers.files.discovery import SourceFile
 from producers.files.lines import Block, LineSplitter, LongLine
-from producers.files.options import FileOptions
-from producers.files.rows import Batch, RowReader
-from producers.files.shape import Shape, recognise
-from producers.files.tickers import ticker_of_path
-from producers.source import Item, Note, Refused
+from producers.files.table import Batch, Recognise, S
+from producers.source import Advanced, Item, Refused
 from shared.contracts.dead_letters import MAX_KEPT_BYTES
 from shared.errors import PoisonMessageError
 
 _READ: Final = 1024 * 1024
-
-
-def read_csv_bars(file: SourceFile, options: FileOptions) -> Iterator[Item]:
-    """Yield the bars of a CSV file.
-
-    Raises:
-        PoisonMessageError: the file as a whole is refused.
-    """
-    text = CsvText(file)
-    shape = text.shape()
-    if shape is None:
-        yield Note(file.origin, "it has a header and no rows")
-        return
-    ticker = None
-    if "ticker" not in shape.fields:
-        ticker = options.ticker or ticker_of_path(file.relative)
-    yield from bars_of(file, text.batches(names_of(shape)), RowReader(options, ticker), options)
-
-
-def names_of(shape: Shape) -> dict[str, int]:
-    """Return the positions of the columns by what a Batch calls them."""
-    names = {"time": shape.time, **shape.fields}
-    return names if shape.time_of_day is None else names | {"time_of_day": shape.time_of_day}
 
 
 class CsvText:
@@ -59,21 +32,23 @@ class CsvText:
         self._header = 0
         self._rest: Block | None = None
         self._last_row = 0
+        self._weight_a_byte = 1.0
+        self._unfinished = b""
 
-    def shape(self) -> Shape | None:
+    def header(self, recognise: Recognise[S]) -> S | None:
         """Return what the header tells; None when there is no row behind it.
 
         Raises:
-            PoisonMessageError: the file is empty, corrupt, or its header is not one of bars.
+            PoisonMessageError: the file is empty, corrupt, or its header means nothing.
         """
         first = next((piece for piece in self._pieces if isinstance(piece, LongLine) or piece.data.strip()), None)
         if first is None:
             raise PoisonMessageError("it is empty", "empty_file")
         if isinstance(first, LongLine):
-            raise PoisonMessageError(f"its first line has {first.length:,} bytes: no header of bars", "wrong_header")
+            raise PoisonMessageError(f"its first line has {first.length:,} bytes: no header", "wrong_header")
         header, data, skipped = _cut_header(first.data)
         self._header = first.first + skipped
-        shape = self._recognised(header)
+        shape = self._recognised(header, recognise)
         self._width = shape.width
         if data.strip():
             self._rest = Block(data, self._header + 1)
@@ -89,7 +64,7 @@ class CsvText:
     def batches(self, names: dict[str, int]) -> Iterator[Batch | Item]:
         """Yield the rows behind the header, and what is refused among them as damaged."""
         if self._rest is not None:
-            yield self._batch(self._rest, names)
+            yield from self._batch(self._rest, names)
             self._rest = None
         for piece in self._pieces:
             if isinstance(piece, LongLine):
@@ -97,17 +72,18 @@ class CsvText:
                 reason = f"the line has {piece.length:,} bytes"
                 yield Refused(self._file.origin, self._last_row, piece.head, piece.length, reason, "long_line")
             elif piece.data.strip():
-                yield self._batch(piece, names)
+                yield from self._batch(piece, names)
         if self._cut:
             yield self._damage()
 
-    def _batch(self, block: Block, names: dict[str, int]) -> Batch:
+    def _batch(self, block: Block, names: dict[str, int]) -> Iterator[Batch | Item]:
         table = CsvTable(block, self._separator, self._width, self._header)
         cells = table.cells(names)
         self._last_row = block.first + block.lines - 1 - self._header
-        return Batch(cells, table.raw)
+        yield Batch(cells, table.raw)
+        yield Advanced(int(len(block.data) * self._weight_a_byte))
 
-    def _recognised(self, header: bytes) -> Shape:
+    def _recognised(self, header: bytes, recognise: Recognise[S]) -> S:
         error = None
         for separator in SEPARATORS:
             self._separator = separator
@@ -131,7 +107,9 @@ class CsvText:
 
     def _content(self) -> Iterator[bytes]:
         if self._file.head(2) == gunzip.MAGIC:
-            if gunzip.examine(self._file.path) is gunzip.Health.CORRUPT:
+            health, size = gunzip.examine(self._file.path)
+            self._weight_a_byte = self._file.size / max(1, size)
+            if health is gunzip.Health.CORRUPT:
                 reason = "its gzip data are corrupt, so that no row of it can be trusted; get the file again"
                 raise PoisonMessageError(reason, "corrupt_file")
             yield from gunzip.expand(self._file.path)

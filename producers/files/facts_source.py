@@ -1,0 +1,88 @@
+"""What the files sources of macro series and of filings share: each file is a unit."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from producers.files.csv_text import CsvText
+from producers.files.discovery import SourceFile, find_files, identity_of, place_of
+from producers.files.formats import open_table
+from producers.files.parquet_table import ParquetTable
+from producers.files.refusal import refused_whole
+from producers.source import Item, Note, Unit
+from shared.errors import PoisonMessageError
+
+WRONG_HEADER: Final = "wrong_header"
+
+
+class FactFiles(ABC):
+    """Source of facts from a folder or file of CSV, CSV.gz or Parquet.
+
+    Args:
+        root: The folder or file.
+        only: Series or symbols; empty: all.
+    """
+
+    name = "files"
+    simulated = False
+    kind: str
+
+    def __init__(self, root: Path, only: frozenset[str]) -> None:
+        self._root = root
+        self._only = only
+
+    @cached_property
+    def _files(self) -> Mapping[str, SourceFile]:
+        return {file.relative: file for file in find_files(self._root)}
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """Return the state of the files and what of them is taken."""
+        return {self.kind: identity_of(tuple(self._files.values())), "only": sorted(self._only)}
+
+    @property
+    def run_set(self) -> str:
+        """Return the place and what of it is taken."""
+        return f"files {self.kind} {place_of(self._root)} {','.join(sorted(self._only))}".strip()
+
+    def units(self) -> Sequence[Unit]:
+        """Return the files."""
+        return [file.unit for file in self._files.values()]
+
+    def read(self, unit: Unit) -> Iterator[Item]:
+        """Yield a file's facts; what is wrong with it comes as refused items."""
+        file = self._files[unit.id]
+        yield from refused_whole(file, self._read(file))
+
+    def _read(self, file: SourceFile) -> Iterator[Item]:
+        table = open_table(file)
+        if table is None:
+            yield Note(file.origin, "skipped: it is not CSV, CSV.gz or Parquet")
+            return
+        try:
+            yield from self._facts(file, table)
+        except PoisonMessageError as error:
+            if error.error_class != WRONG_HEADER or len(self._files) == 1:
+                raise
+            yield Note(file.origin, f"skipped: {error.reason}")  # other tables lie in the same folder
+
+    @abstractmethod
+    def _facts(self, file: SourceFile, table: CsvText | ParquetTable) -> Iterator[Item]:
+        """Yield the facts of one table.
+
+        Raises:
+            PoisonMessageError: the file as a whole is refused.
+        """
+
+
+def reason_of(error: ValidationError | ValueError) -> str:
+    """Return one line that says what is wrong with a row."""
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        return f"{where}: {first['msg']}" if where else str(first["msg"])
+    return str(error)
