@@ -1,11 +1,11 @@
 """Entry point of `tickerstream`."""
 
-from cli import stack
+from cli import dlq, lake, runs, stack, tickers, topics
 from cli.app import new_app
 from cli.verify import command as verify
 
 app = new_app()
-for part in (stack, verify):
+for part in (stack, tickers, runs, topics, dlq, lake, verify):
     part.register(app)
 
 

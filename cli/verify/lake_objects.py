@@ -71,6 +71,18 @@ class LakeFiles:
         except (pa.ArrowException, OSError, ValueError) as error:
             raise UnreadableError(" ".join(str(error).split())[:160]) from error
 
+    def row_count(self, listed: Listed) -> int:
+        """Return how many rows an object has, by its footer.
+
+        Raises:
+            UnreadableError: it is no whole Parquet file.
+        """
+        try:
+            with self._files.open_input_file(f"{self._root}/{listed.bucket}/{listed.name}") as source:
+                return int(pq.read_metadata(source).num_rows)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise UnreadableError(" ".join(str(error).split())[:160]) from error
+
     def _infos(self, path: str, recursive: bool) -> list[fs.FileInfo]:
         try:
             found: list[fs.FileInfo] = self._files.get_file_info(

@@ -1,0 +1,268 @@
+"""`tickerstream dlq`: what could not be handled, why, and another try for what can be sent again."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import typer
+
+from cli.app import FAILED, HomeOption, JsonOption, new_group
+from cli.decoding import bars_line, decode_value, hex_dump, origin_of, texts
+from cli.output import Column, Output, number
+from cli.settings import connect
+from shared.contracts.bars import decode_bars
+from shared.contracts.dead_letters import TOPIC, DeadLetter
+from shared.errors import ConfigurationError, PoisonMessageError
+from shared.kafka.admin import KafkaAdmin
+from shared.kafka.producer import KafkaWriter
+from shared.kafka.scan import read_topic
+from shared.ports import Outgoing
+from shared.settings import KafkaSettings
+
+SEND_SECONDS = 60.0
+ID_HELP = "Number of a dead letter, as `tickerstream dlq list` shows it."
+EXAMPLES = """
+**Examples**
+
+- `tickerstream dlq list` groups them by what was wrong.
+- `tickerstream dlq list --class bad_row --each` lists each one of a kind.
+- `tickerstream dlq replay --class bad_arrow` sends those back to the topics that they came from.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A dead letter and its number: its offset in the topic of dead letters."""
+
+    id: int
+    letter: DeadLetter
+
+
+@dataclass
+class Group:
+    """Dead letters that have error class, service and kind of origin in common."""
+
+    error_class: str
+    service: str
+    origin: str
+    letters: int = 0
+    rows: int = 0
+    first_id: int = 0
+    last_id: int = 0
+    reason: str = ""
+
+
+ClassOption = Annotated[str | None, typer.Option("--class", help="Only those of this error class.", metavar="CLASS")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group `dlq` to `app`."""
+    group = new_group("Dead letters: what could not be handled, and why.")
+    group.command("list", epilog=EXAMPLES)(list_letters)
+    group.command("show")(show)
+    group.command("replay")(replay)
+    app.add_typer(group, name="dlq")
+
+
+def list_letters(
+    home: HomeOption = None,
+    error_class: ClassOption = None,
+    each: Annotated[bool, typer.Option("--each", help="List each one, not groups.")] = False,
+    count: Annotated[int, typer.Option("-n", "--letters", help="With --each: only the last so many.", min=1)] = 100,
+    as_json: JsonOption = False,
+) -> None:
+    """List dead letters, grouped by error class, service and origin."""
+    output = Output.of(as_json)
+    found = read_letters(connect(home).kafka, error_class)
+    if each:
+        _list_each(output, list(found)[-count:])
+        return
+    groups = _grouped(found)
+    if as_json:
+        output.document([vars(group) for group in groups])
+    elif not groups:
+        output.line("no dead letters", style="green")
+    else:
+        titles = (number("letters"), number("rows"), Column("service"), Column("origin"), Column("ids"))
+        output.table(
+            [Column("error class", style="bold"), *titles, Column("first reason")],
+            [[g.error_class, g.letters, g.rows, g.service, g.origin, _ids(g), g.reason] for g in groups],
+        )
+
+
+def show(
+    number_: Annotated[int, typer.Argument(help=ID_HELP, metavar="ID", min=0)],
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one dead letter: why, from where, its headers and its content, decoded where that is possible."""
+    output = Output.of(as_json)
+    found = _one(connect(home).kafka, number_)
+    if as_json:
+        output.document(_document(found))
+        return
+    letter = found.letter
+    kept = f"{letter.length:,} bytes" + ("" if letter.whole else f", of which the first {len(letter.value):,} are kept")
+    facts = {
+        "reason": letter.reason,
+        "error class": letter.error_class,
+        "origin": origin_of(letter),
+        "refused by": f"{letter.service} at {letter.first_seen:%Y-%m-%d %H:%M:%S} UTC",
+        "key": None if letter.key is None else letter.key.decode(errors="replace"),
+        "rows": str(letter.rows) if letter.rows else "the message as a whole",
+        "content": kept,
+        "replay": replay_refusal(letter, None) or f"possible: tickerstream dlq replay {found.id}",
+    }
+    output.table([Column("", style="bold"), Column("")], list(facts.items()))
+    for name, text in texts(letter.headers or {}).items():
+        output.line(f"header {name}: {text}", style="dim")
+    for line in _content(letter):
+        output.line(line)
+
+
+def replay(
+    numbers: Annotated[list[int] | None, typer.Argument(help=ID_HELP, metavar="[ID]...")] = None,
+    home: HomeOption = None,
+    error_class: ClassOption = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every dead letter.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Send dead letters back to the topics that they came from, with their key and headers.
+
+    Mend what refused them first: a letter that is refused again comes back as a new one. Rows that arrive twice have
+    their effect once. What came from a file, or is not kept whole, cannot be sent again; it says why. Exit code 1 if
+    one of those that were asked for by number could not be sent.
+    """
+    output, kafka = Output.of(as_json), connect(home).kafka
+    wanted = set(numbers or ())
+    if bool(wanted) + (error_class is not None) + everything != 1:
+        raise ConfigurationError("Say which: numbers, or --class CLASS, or --all.")
+    chosen = [n for n in read_letters(kafka, error_class) if not wanted or n.id in wanted]
+    if missing := wanted - {n.id for n in chosen}:
+        raise ConfigurationError(f"There is no dead letter {min(missing)}; see `tickerstream dlq list --each`.")
+    sent, kept = send_back(kafka, chosen)
+    for item, reason in kept:
+        output.line(f"{item.id}: not sent: {reason}", style="yellow")
+    output.line(f"{len(sent):,} sent again, {len(kept):,} not", style="green" if not kept else "")
+    output.document({"sent": [n.id for n in sent], "not_sent": [{"id": n.id, "reason": reason} for n, reason in kept]})
+    if wanted and kept:
+        raise typer.Exit(FAILED)
+
+
+def read_letters(kafka: KafkaSettings, error_class: str | None = None) -> Iterator[Numbered]:
+    """Yield the dead letters, oldest first, each once: a service that crashed may have written one twice."""
+    seen = set[int]()
+    for record in read_topic(kafka, TOPIC):
+        letter = DeadLetter.from_record(record.key, record.value, record.headers)
+        same = hash((letter.topic, letter.partition, letter.offset, letter.rows, letter.reason, letter.value))
+        if same not in seen and (error_class is None or letter.error_class == error_class):
+            yield Numbered(record.position.offset, letter)
+        seen.add(same)
+
+
+def replay_refusal(letter: DeadLetter, topics: set[str] | None) -> str | None:
+    """Return why a letter cannot be sent again, or None. `topics`: those that there are; None = not asked."""
+    if letter.topic.startswith("files:"):
+        return "it is a part of a file: mend the file and publish it again"
+    if letter.partition < 0:
+        return f"it came from {letter.topic or 'nowhere known'}, not from a topic: let its producer read it again"
+    if not letter.whole:
+        return f"only {len(letter.value):,} of its {letter.length:,} bytes are kept: let its producer send it again"
+    if topics is not None and letter.topic not in topics:
+        return f"the topic {letter.topic} does not exist any more"
+    return None
+
+
+def send_back(kafka: KafkaSettings, letters: list[Numbered]) -> tuple[list[Numbered], list[tuple[Numbered, str]]]:
+    """Send letters to their topics; return those that were sent, durable, and the others with the reason.
+
+    Raises:
+        TransientError: Kafka did not confirm all in time.
+    """
+    topics = set(KafkaAdmin(kafka, "tickerstream-dlq").topics())
+    sent: list[Numbered] = []
+    kept: list[tuple[Numbered, str]] = []
+    with KafkaWriter(kafka, "tickerstream-dlq") as writer:
+        for item in letters:
+            letter = item.letter
+            if reason := replay_refusal(letter, topics):
+                kept.append((item, reason))
+                continue
+            writer.send(Outgoing(letter.topic, letter.key, letter.value, dict(letter.headers or {})))
+            sent.append(item)
+        writer.flush(SEND_SECONDS)
+    return sent, kept
+
+
+def _one(kafka: KafkaSettings, wanted: int) -> Numbered:
+    ends = KafkaAdmin(kafka, "tickerstream-dlq").end_offsets(TOPIC)
+    if wanted < ends[0]:
+        for record in read_topic(kafka, TOPIC, start=wanted, end=wanted + 1):
+            return Numbered(wanted, DeadLetter.from_record(record.key, record.value, record.headers))
+    raise ConfigurationError(f"There is no dead letter {wanted}; see `tickerstream dlq list --each`.")
+
+
+def _grouped(letters: Iterator[Numbered]) -> list[Group]:
+    groups: dict[tuple[str, str, str], Group] = {}
+    for item in letters:
+        letter = item.letter
+        origin = letter.topic.partition(":")[0] if letter.partition < 0 else letter.topic
+        key = (letter.error_class, letter.service, origin)
+        group = groups.setdefault(key, Group(*key, first_id=item.id, reason=letter.reason))
+        group.letters += 1
+        group.rows += max(1, letter.rows)
+        group.last_id = item.id
+    return sorted(groups.values(), key=lambda group: -group.letters)
+
+
+def _ids(group: Group) -> str:
+    return str(group.first_id) if group.letters == 1 else f"{group.first_id}..{group.last_id}"
+
+
+def _list_each(output: Output, letters: list[Numbered]) -> None:
+    if output.json:
+        output.document([_document(item) for item in letters])
+        return
+    titles = (Column("error class"), Column("origin"), number("bytes"), Column("reason"))
+    output.table(
+        [number("id", style="bold"), *titles],
+        [[n.id, n.letter.error_class, origin_of(n.letter), n.letter.length, n.letter.reason] for n in letters],
+    )
+
+
+def _document(item: Numbered) -> dict[str, Any]:
+    letter = item.letter
+    return {
+        "id": item.id,
+        "error_class": letter.error_class,
+        "reason": letter.reason,
+        "service": letter.service,
+        "topic": letter.topic,
+        "partition": letter.partition,
+        "offset": letter.offset,
+        "first_seen": letter.first_seen.isoformat(),
+        "key": None if letter.key is None else letter.key.decode(errors="replace"),
+        "headers": texts(letter.headers or {}),
+        "length": letter.length,
+        "kept": len(letter.value),
+        "rows": letter.rows,
+        "cannot_be_replayed": replay_refusal(letter, None),
+        "value": decode_value(letter.topic, letter.value),
+    }
+
+
+def _content(letter: DeadLetter) -> list[str]:
+    """Return the content for people: rows of bars, else text, else hex."""
+    try:
+        bars = decode_bars(letter.value)
+        rows = [", ".join(f"{name} {value}" for name, value in row.items()) for row in bars.head(5).to_dicts()]
+        return [bars_line(bars), *rows]
+    except PoisonMessageError:
+        pass
+    try:
+        text = letter.value.decode()
+    except UnicodeDecodeError:
+        return hex_dump(letter.value)
+    if text.isprintable() or all(c.isprintable() or c.isspace() for c in text):
+        return text.splitlines()[:40]
+    return hex_dump(letter.value)
