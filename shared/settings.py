@@ -82,7 +82,7 @@ class RuntimeSettings(Settings):
 
     tickerstream_home: Path = Path(".tickerstream")
     heartbeat_file: Path | None = None
-    log_level: str = "INFO"
+    log_level: str = Field("INFO", pattern="(?i)^(debug|info|warning|error|critical)$")
     log_format: str = Field("text", pattern="^(text|json)$")
     tickerstream_failpoints: str = Field(
         "", description="tests only: `name=kill@3,other=raise@1` acts at the n-th passage of a failpoint"

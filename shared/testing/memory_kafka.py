@@ -1,127 +1,18 @@
-"""A broker in memory that keeps Kafka's promises: partitions by key, offsets, groups, commits, rebalances."""
+"""Writer and reader of the broker in memory; what the real ones promise, these keep."""
 
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
-from shared.clock import Clock
 from shared.errors import ContractError, PoisonMessageError, TransientError
-from shared.kafka.partitioner import partition_of
 from shared.ports import Outgoing, PartitionsLostError, Position, Record, TopicPartition
+from shared.testing.memory_broker import Log, MemoryBroker
+
+__all__ = ["MemoryBroker", "MemoryReader", "MemoryWriter"]
 
 _MOMENT = 0.005
 LARGEST_RECORD = 5 * 1024 * 1024
 Callback = Callable[[frozenset[TopicPartition]], None]
-
-
-@dataclass(slots=True)
-class _Log:
-    records: list[Record | None] = field(default_factory=list)  # by offset; None where retention took it
-    low: int = 0
-
-    @property
-    def high(self) -> int:
-        return len(self.records)
-
-
-@dataclass(slots=True)
-class _Topic:
-    id: int
-    logs: list[_Log]
-
-
-@dataclass(slots=True)
-class _Group:
-    members: list["MemoryReader"] = field(default_factory=list)
-    owners: dict[TopicPartition, "MemoryReader"] = field(default_factory=dict)
-    stored: dict[TopicPartition, tuple[int, int]] = field(default_factory=dict)  # offset, topic id
-
-    def share_of(self, reader: "MemoryReader", partitions: Sequence[TopicPartition]) -> set[TopicPartition]:
-        """Return what the member is to own: every n-th partition of what it reads."""
-        if reader not in self.members:
-            return set()
-        return set(partitions[self.members.index(reader) :: len(self.members)])
-
-
-class MemoryBroker:
-    """Topics and groups in memory.
-
-    Args:
-        topics: Names and how many partitions each has.
-        clock: Stamps the records.
-    """
-
-    def __init__(self, topics: Mapping[str, int], clock: Clock) -> None:
-        self.available = True
-        """Whether it answers; else writers keep what they have and readers cannot commit."""
-        self.clock = clock
-        self.topics: dict[str, _Topic] = {}
-        self.groups: dict[str, _Group] = {}
-        self._ids = 0
-        for name, partitions in topics.items():
-            self.make_topic(name, partitions)
-
-    def make_topic(self, name: str, partitions: int) -> None:
-        """Make a topic; one of that name is deleted before, with all it holds and all stored offsets."""
-        self._ids += 1
-        for group in self.groups.values():
-            group.stored = {tp: kept for tp, kept in group.stored.items() if tp[0] != name}
-        self.topics[name] = _Topic(self._ids, [_Log() for _ in range(partitions)])
-
-    def writer(self) -> "MemoryWriter":
-        """Return a new producer."""
-        return MemoryWriter(self)
-
-    def reader(self, group: str, topics: Sequence[str], batch_records: int = 500) -> "MemoryReader":
-        """Return a new member of a group."""
-        return MemoryReader(self, group, topics, batch_records)
-
-    def log(self, topic: str, partition: int) -> _Log:
-        """Return a partition.
-
-        Raises:
-            ContractError: there is no such topic.
-        """
-        if topic not in self.topics:
-            raise ContractError(f"topic {topic} does not exist. Provision the topics.")
-        return self.topics[topic].logs[partition]
-
-    def records(self, topic: str) -> list[Record]:
-        """Return what the topic holds, by partition and offset."""
-        return [r for log in self.topics[topic].logs for r in log.records if r is not None]
-
-    def trim(self, topic: str, partition: int, before: int) -> None:
-        """Delete the records before an offset, as retention does."""
-        log = self.log(topic, partition)
-        log.low = before
-        log.records[:before] = [None] * before
-
-    def append(self, record: Outgoing, partition: int | None = None) -> Position:
-        """Append a record where its key belongs, or where told."""
-        if partition is None:
-            partition = partition_of(record.key or b"", self.partition_count(record.topic))
-        log = self.log(record.topic, partition)
-        at = Position(record.topic, partition, log.high)
-        log.records.append(Record(at, record.key, record.value, dict(record.headers), self.clock.now()))
-        return at
-
-    def partition_count(self, topic: str) -> int:
-        """Return how many partitions the topic has."""
-        self.log(topic, 0)
-        return len(self.topics[topic].logs)
-
-    def group(self, name: str) -> _Group:
-        """Return a group; it exists once it is asked for."""
-        return self.groups.setdefault(name, _Group())
-
-    def committed(self, group: str) -> dict[TopicPartition, int]:
-        """Return the offsets that the group has stored."""
-        return {tp: offset for tp, (offset, _) in self.group(group).stored.items()}
-
-    def expire(self, reader: "MemoryReader") -> None:
-        """Take everything from a member without asking it, as when its session has expired."""
-        reader.expire()
 
 
 class MemoryWriter:
@@ -162,7 +53,7 @@ class MemoryWriter:
 class MemoryReader:
     """RecordReader on a MemoryBroker. `poll` waits a moment at most; rebalances happen in it, cooperatively."""
 
-    def __init__(self, broker: MemoryBroker, group: str, topics: Sequence[str], batch_records: int) -> None:
+    def __init__(self, broker: MemoryBroker, group: str, topics: Sequence[str], batch_records: int = 500) -> None:
         self._broker = broker
         self._group = broker.group(group)
         self._topics = list(topics)
@@ -185,7 +76,14 @@ class MemoryReader:
 
     def poll(self, timeout: float) -> list[Record]:
         """Return the next few records; take part in a rebalance first."""
-        self._rebalance()
+        with self._broker.lock:
+            self._rebalance()
+            batch = self._fetch()
+        if not batch:
+            time.sleep(min(timeout, _MOMENT))
+        return batch
+
+    def _fetch(self) -> list[Record]:
         batch: list[Record] = []
         for (topic, partition), offset in self._next.items():
             if self._paused or len(batch) >= self._batch_records:
@@ -198,8 +96,6 @@ class MemoryReader:
             found = log.records[offset : offset + self._batch_records - len(batch)]
             batch += [record for record in found if record is not None]
             self._next[(topic, partition)] = offset + len(found)
-        if not batch:
-            time.sleep(min(timeout, _MOMENT))
         return batch
 
     def _rebalance(self) -> None:
@@ -244,6 +140,10 @@ class MemoryReader:
 
     def commit(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Store offsets of partitions that are ours."""
+        with self._broker.lock:
+            self._store(offsets)
+
+    def _store(self, offsets: Mapping[TopicPartition, int]) -> None:
         if not self._broker.available:
             raise TransientError("the broker does not answer. Start it.")
         if any(self._group.owners.get(tp) is not self for tp in offsets):
@@ -275,16 +175,18 @@ class MemoryReader:
 
     def expire(self) -> None:
         """Lose everything without being asked; the next `poll` says so and joins again."""
-        self._leave()
-        self._expired = True
+        with self._broker.lock:
+            self._leave()
+            self._expired = True
 
     def close(self) -> None:
         """Leave the group."""
-        try:
-            if self._next and not self._expired:
-                self._give_up(frozenset(self._next))
-        finally:
-            self._leave()
+        with self._broker.lock:
+            try:
+                if self._next and not self._expired:
+                    self._give_up(frozenset(self._next))
+            finally:
+                self._leave()
 
     def _leave(self) -> None:
         if self in self._group.members:
@@ -297,7 +199,7 @@ def _made_anew(topic: str, offset: int) -> ContractError:
     return ContractError(f"topic {topic} was deleted and made anew: offset {offset} belongs to the earlier one.")
 
 
-def _outside(topic: str, partition: int, offset: int, log: _Log) -> ContractError:
+def _outside(topic: str, partition: int, offset: int, log: Log) -> ContractError:
     return ContractError(
         f"topic {topic} partition {partition}: stored offset {offset} is outside the log [{log.low}, {log.high}]."
     )

@@ -16,7 +16,7 @@ from shared.kafka.producer import KafkaWriter
 from shared.ports import RecordReader, RecordWriter, TopicPartition
 from shared.settings import KafkaSettings
 from shared.testing.eventually import eventually
-from shared.testing.memory_kafka import MemoryBroker, MemoryReader
+from shared.testing.memory_kafka import MemoryBroker, MemoryReader, MemoryWriter
 
 
 def fresh_name(prefix: str = "t") -> str:
@@ -114,16 +114,16 @@ class MemoryCluster:
         self.broker.trim(topic, partition, before)
 
     def writer(self) -> RecordWriter:
-        return self.broker.writer()
+        return MemoryWriter(self.broker)
 
     def reader(self, group: str, topics: Sequence[str]) -> RecordReader:
-        return self.broker.reader(group, topics)
+        return MemoryReader(self.broker, group, topics)
 
     hasty_reader = reader
 
     def expire(self, reader: RecordReader) -> None:
         assert isinstance(reader, MemoryReader)
-        self.broker.expire(reader)
+        reader.expire()
 
     def committed(self, group: str, topic: str) -> dict[TopicPartition, int]:
         return {tp: offset for tp, offset in self.broker.committed(group).items() if tp[0] == topic}

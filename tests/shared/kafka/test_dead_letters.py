@@ -12,7 +12,7 @@ from shared.kafka.dead_letters import DeadLetters
 from shared.kafka.producer import KafkaWriter
 from shared.kafka.scan import read_topic
 from shared.ports import Position, Record
-from shared.testing.memory_kafka import MemoryBroker
+from shared.testing.memory_kafka import MemoryBroker, MemoryWriter
 from tests.shared.kafka.clusters import RealCluster
 
 AT = datetime(2026, 1, 5, 15, tzinfo=UTC)
@@ -32,7 +32,7 @@ def record(value: bytes, key: bytes = b"AAPL", headers: dict[str, bytes] | None 
 
 
 def test_refuse_keeps_origin_reason_and_bytes(broker: MemoryBroker) -> None:
-    writer = broker.writer()
+    writer = MemoryWriter(broker)
     dead = DeadLetters(writer, "consumers.stock", ManualClock(AT))
     dead.refuse(record(b"junk", headers={"run": b"r1"}), PoisonMessageError("not Arrow", "bad_arrow"))
     writer.flush(1)
@@ -46,7 +46,7 @@ def test_refuse_keeps_origin_reason_and_bytes(broker: MemoryBroker) -> None:
 
 
 def test_refuse_rows_keeps_the_rows_and_their_number(broker: MemoryBroker) -> None:
-    writer = broker.writer()
+    writer = MemoryWriter(broker)
     dead = DeadLetters(writer, "consumers.stock", ManualClock(AT))
     dead.refuse_rows(record(b"all of it"), b"two rows", 2, "volume is negative", "bad_row")
     writer.flush(1)
@@ -56,7 +56,7 @@ def test_refuse_rows_keeps_the_rows_and_their_number(broker: MemoryBroker) -> No
 
 
 def test_refuse_source_keeps_file_row_and_length(broker: MemoryBroker) -> None:
-    writer = broker.writer()
+    writer = MemoryWriter(broker)
     dead = DeadLetters(writer, "producers.stock", ManualClock(AT))
     dead.refuse_source("files:a.csv", 9, b"x" * MAX_KEPT_BYTES, 1_000_000, "no zone", "bad_row")
     writer.flush(1)
