@@ -8,13 +8,12 @@ from shared.contracts.bars import NAME_PATTERN
 from shared.errors import PoisonMessageError
 
 _ENDINGS: Final = re.compile(r"(\.(csv|txt|gz|parquet|pq|zip))+$", re.IGNORECASE)
+_DATE: Final = r"\d{4}([-_]?\d{2}){0,2}"
+_WORDS: Final = r"min|minutes?|bars?|ohlcv?|data|raw|trades?|intraday|stocks?|prices?|history|usa|equity|file"
 # What stands behind the ticker in a name: a spacing, a kind, a date or a range of dates.
-_WORD: Final = (
-    r"\d{4}([-_]?\d{2}){0,2}|\d*(min|m|minutes?)|bars?|ohlcv?|data|raw|trades?|intraday|stocks?|prices?|history|us|usa|"
-    r"equity|part|file|all|\d+|[0-9a-f]{8,}"
-)
-_TAIL: Final = re.compile(rf"[-_. ]({_WORD})$", re.IGNORECASE)
-_NO_TICKER: Final = re.compile(rf"({_WORD})", re.IGNORECASE)
+_TAIL: Final = re.compile(rf"[-_. ]({_DATE}|\d*m(in)?|{_WORDS}|us|all|\d+|[0-9a-f]{{8,}})$", re.IGNORECASE)
+# What names no ticker when it stands alone (M, U, ON and ALL are tickers).
+_NO_TICKER: Final = re.compile(rf"{_DATE}|\d+m(in)?|{_WORDS}|part|\d+|[0-9a-f]{{8,}}", re.IGNORECASE)
 _HIVE: Final = re.compile(r"^(ticker|symbol)=", re.IGNORECASE)
 
 
