@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -83,8 +84,12 @@ class Torture:
     def lake(self) -> Path:
         return self.home / "lake"
 
+    @cached_property
+    def admin(self) -> KafkaAdmin:
+        return KafkaAdmin(self.settings)
+
     def provision(self) -> None:
-        KafkaAdmin(self.settings).provision(TOPICS)
+        self.admin.provision(TOPICS)
 
     def spawn(self, *arguments: str, failpoints: str = "", **more: str) -> subprocess.Popen[bytes]:
         environment = {
@@ -96,8 +101,8 @@ class Torture:
             "TICKERSTREAM_FAILPOINTS": failpoints,
             **more,
         }
-        log = (self.home / f"{len(self.processes):03}-{arguments[0]}.log").open("wb")
-        process = subprocess.Popen([sys.executable, "-m", *arguments], env=environment, stdout=log, stderr=log)
+        with (self.home / f"{len(self.processes):03}-{arguments[0]}.log").open("wb") as log:
+            process = subprocess.Popen([sys.executable, "-m", *arguments], env=environment, stdout=log, stderr=log)
         self.processes.append(process)
         return process
 
@@ -125,13 +130,19 @@ class Torture:
         process.wait(PATIENCE)
         assert process.returncode == 0, f"exit {process.returncode}: {self.tail(process)}"
 
+    def end(self, process: subprocess.Popen[bytes]) -> None:
+        """Ask a process to end; one that is still starting ends by the signal itself."""
+        process.terminate()
+        process.wait(PATIENCE)
+        assert process.returncode in (0, -signal.SIGTERM), f"exit {process.returncode}: {self.tail(process)}"
+
     def tail(self, process: subprocess.Popen[bytes]) -> str:
         number = self.processes.index(process)
         return next(self.home.glob(f"{number:03}-*.log")).read_text(errors="replace")[-2000:]
 
     def sent(self) -> int:
         """Return how many records the history topic holds."""
-        return sum(KafkaAdmin(self.settings).end_offsets(BARS_HISTORY.name).values())
+        return sum(self.admin.end_offsets(BARS_HISTORY.name).values())
 
     def objects(self) -> int:
         return sum(1 for _ in self.lake.glob("stock-data/*/*/*/*.parquet"))
@@ -154,12 +165,12 @@ class Torture:
         event = self.confirmed(world)
         if event is None:
             return False
-        committed = KafkaAdmin(self.settings).committed(GROUP, [BARS_HISTORY.name])
+        committed = self.admin.committed(GROUP, [BARS_HISTORY.name])
         by_partition = {(slot[0], slot[1]): offset for slot, offset in committed.items()}
         return all(by_partition.get((BARS_HISTORY.name, p.partition), -1) >= p.next_offset for p in event.partitions)
 
     def wait_landed(self, world: World) -> None:
-        eventually(lambda: self.landed(world), timeout=PATIENCE)
+        eventually(lambda: self.landed(world), seconds=PATIENCE)
 
     def compare(self, world: World) -> None:
         """Compare the lake with the source: nothing lost, nothing twice, one current version of each bar."""
@@ -221,15 +232,14 @@ def random_round(ours: Torture, number: int, seed: int) -> None:
     messages = 4 * 4  # at least: four tickers, four ISO weeks
     producer, consumer = ours.producer(world), ours.consumer()
     at = chance.randrange(1, messages)
-    eventually(lambda: ours.sent() > before_sent + at or producer.poll() is not None, timeout=PATIENCE)
+    eventually(lambda: ours.sent() > before_sent + at or producer.poll() is not None, seconds=PATIENCE)
     if producer.poll() is None:
         ours.kill(producer)
     at = chance.randrange(messages // 2)
-    eventually(lambda: ours.objects() > before_objects + at, timeout=PATIENCE)
+    eventually(lambda: ours.objects() > before_objects + at, seconds=PATIENCE)
     ours.kill(consumer)
     ours.finished(ours.producer(world))
     last = ours.consumer()
     ours.wait_landed(world)
     ours.compare(world)
-    last.terminate()
-    ours.finished(last)
+    ours.end(last)

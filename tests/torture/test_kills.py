@@ -34,8 +34,7 @@ def test_producer_killed_at_failpoint_resumes_its_run(ours: Torture, failpoint: 
     consumer = ours.consumer()
     ours.wait_landed(world)
     ours.compare(world)
-    consumer.terminate()
-    ours.finished(consumer)
+    ours.end(consumer)
 
 
 @pytest.mark.parametrize("failpoint", CONSUMER_FAILPOINTS)
@@ -46,8 +45,7 @@ def test_consumer_killed_at_failpoint_loses_and_doubles_nothing(ours: Torture, f
     consumer = ours.consumer()
     ours.wait_landed(world)
     ours.compare(world)
-    consumer.terminate()
-    ours.finished(consumer)
+    ours.end(consumer)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -61,7 +59,7 @@ def test_broker_killed_with_work_in_flight_loses_and_doubles_nothing(ours: Tortu
     before = ours.sent()
     producer, consumer = ours.producer(world), ours.consumer()
     messages = 6 * 7
-    eventually(lambda: ours.sent() >= before + share * messages or producer.poll() is not None, timeout=PATIENCE)
+    eventually(lambda: ours.sent() >= before + share * messages or producer.poll() is not None, seconds=PATIENCE)
     ours.kafka.kill()
     ours.kills += 1
     ours.kafka.start()
@@ -72,15 +70,14 @@ def test_broker_killed_with_work_in_flight_loses_and_doubles_nothing(ours: Tortu
         consumer = ours.consumer()
     ours.wait_landed(world)
     ours.compare(world)
-    consumer.terminate()
-    ours.finished(consumer)
+    ours.end(consumer)
 
 
 def test_consumer_stopped_past_its_session_does_no_harm_when_continued(ours: Torture) -> None:
     world = World(next(numbers), tickers=4, sessions=20)
     ours.finished(ours.producer(world))
     sleeper = ours.consumer("consumers.stock.before_commit=stop@1")
-    eventually(lambda: _is_stopped(sleeper.pid), timeout=PATIENCE)
+    eventually(lambda: _is_stopped(sleeper.pid), seconds=PATIENCE)
     ours.kills += 1
     second = ours.consumer()
     ours.wait_landed(world)
@@ -91,11 +88,8 @@ def test_consumer_stopped_past_its_session_does_no_harm_when_continued(ours: Tor
     ours.wait_landed(later)
     ours.compare(world)
     ours.compare(later)
-    for process in (sleeper, second):
-        if process.poll() is None:
-            process.terminate()
-    ours.finished(second)
-    sleeper.wait(PATIENCE)
+    ours.end(second)
+    ours.end(sleeper)
 
 
 def test_at_least_twenty_kills_were_done(ours: Torture, request: pytest.FixtureRequest) -> None:
