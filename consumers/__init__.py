@@ -1,1 +1,1 @@
-"""Kafka -> the lake."""
+"""Kafka -> lake: every version of every fact, once, in Parquet."""

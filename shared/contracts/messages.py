@@ -11,7 +11,10 @@ from shared.errors import PoisonMessageError
 def _aware_utc(instant: datetime) -> datetime:
     if instant.tzinfo is None:
         raise ValueError("a time needs a zone")
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a time is out of range") from None
 
 
 Instant = Annotated[datetime, AfterValidator(_aware_utc)]

@@ -16,6 +16,7 @@ from shared.contracts.bars import BAR_COLUMNS, MAX_ROWS_A_MESSAGE, decode_bars, 
 from shared.errors import PoisonMessageError
 
 START = datetime(2025, 1, 6, 14, 30, tzinfo=UTC)
+ANCIENT, DISTANT = datetime(1899, 12, 31, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 NUMBERS = st.sampled_from([1.0, 2.0, 3.0, 0.0, -1.0, math.nan, math.inf, -math.inf])
 FINE: dict[str, Any] = {
     "ticker": "AAPL", "timestamp": START, "open": 2.0, "high": 3.0, "low": 1.0, "close": 2.0, "volume": 0.0,
@@ -25,7 +26,9 @@ FINE: dict[str, Any] = {
 # What may be put into a bar instead: most of it is wrong.
 CHANGES: dict[str, st.SearchStrategy[Any]] = {
     "ticker": st.sampled_from(["SIM.A", "BRK.B", "../x", "", "a/b", "lower", None]),
-    "timestamp": st.sampled_from([START + timedelta(seconds=1), START + timedelta(microseconds=1), None]),
+    "timestamp": st.sampled_from(
+        [START + timedelta(seconds=1), START + timedelta(microseconds=1), ANCIENT, DISTANT, None]
+    ),
     **{name: st.none() | NUMBERS for name in ("open", "high", "low", "close", "volume", "vwap")},
     "known_at": st.none() | st.integers(-5, 5).map(lambda n: START + timedelta(minutes=1, milliseconds=500 * n)),
     "known_basis": st.sampled_from(["observed", "nominal", "guess", None]),
@@ -62,6 +65,8 @@ def is_valid(bar: dict[str, Any]) -> bool:
     return (
         re.fullmatch(r"[A-Z0-9][A-Za-z0-9._=-]{0,31}", bar["ticker"]) is not None
         and bar["ticker"].startswith("SIM.") == bar["simulated"]
+        and bar["timestamp"].year >= 1900
+        and bar["known_at"] <= datetime(2200, 1, 1, tzinfo=UTC)
         and bar["timestamp"].second == bar["timestamp"].microsecond == 0
         and prices_are_valid(bar)
         and known_time_is_valid(bar)
@@ -92,6 +97,7 @@ def test_split_valid_agrees_with_plain_python_and_keeps_order(bars: list[dict[st
         ({"vwap": math.inf}, "vwap is not finite"),
         ({"known_at": START + timedelta(minutes=2)}, "known_at of a nominal bar is not its close"),
         ({"known_at": START, "known_basis": "observed"}, "known_at is before the bar's close"),
+        ({"timestamp": DISTANT, "known_at": DISTANT + timedelta(minutes=1)}, "timestamp is not between 1900 and 2200"),
         ({"simulated": True}, "the SIM. prefix and the simulated flag disagree"),
     ],
 )
