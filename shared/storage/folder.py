@@ -15,7 +15,7 @@ from typing import Final, NoReturn
 from shared.errors import ConfigurationError, ContractError, TransientError
 from shared.ports import ObjectInfo, PreconditionFailedError, StoredObject
 from shared.storage.durable_files import remove_orphans, sync_folder, temporary_file, try_lock
-from shared.storage.names import check_bucket, check_name
+from shared.storage.names import check_bucket, check_name, check_prefix
 from shared.storage.probe import prove_conditions
 
 TEMPORARY: Final = ".tmp"
@@ -75,7 +75,7 @@ class FolderStore:
     def list(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:
         top = self._bucket(bucket)
         with self._explained("list", top):
-            found = list(_walk(top, prefix))
+            found = list(_walk(top, check_prefix(prefix)))
         yield from sorted(found, key=lambda info: info.name)
 
     def probe(self, bucket: str) -> None:
@@ -151,9 +151,8 @@ def _current_etag(path: Path) -> str | None:
 
 def _walk(top: Path, prefix: str) -> Iterator[ObjectInfo]:
     """Yield the objects under `top` whose name begins with `prefix`, in any order."""
-    parts = prefix.split("/")[:-1]
-    start = top.joinpath(*parts)
-    if any(not part or part.startswith(".") for part in parts) or not start.is_dir():
+    start = top / prefix.rpartition("/")[0]
+    if not start.is_dir():
         return
     for folder, subfolders, files in os.walk(start, onerror=_raise):
         subfolders[:] = [name for name in subfolders if not name.startswith(".")]

@@ -30,9 +30,23 @@ def check_name(name: str) -> str:
     Raises:
         ContractError: it is not.
     """
-    parts = name.split("/")
-    if name != PROBE_NAME and (len(name) > _LONGEST or not all(_PART.fullmatch(part) for part in parts)):
+    if name != PROBE_NAME and not _is_name(name):
         raise ContractError(
             f"{name[:100]!r} is no object name; use letters, digits and ._=+@- in parts joined by /, no leading dot."
         )
     return name
+
+
+def check_prefix(prefix: str) -> str:
+    """Return `prefix` if an object's name could begin with it.
+
+    Raises:
+        ContractError: none could.
+    """
+    if not _is_name(f"{prefix}x"):
+        raise ContractError(f"no object name begins with {prefix[:100]!r}; see what lies there with an empty prefix.")
+    return prefix
+
+
+def _is_name(name: str) -> bool:
+    return len(name) <= _LONGEST and all(_PART.fullmatch(part) for part in name.split("/"))

@@ -2,11 +2,14 @@
 
 import uuid
 
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random
+
 from shared.errors import ConfigurationError, TransientError
 from shared.ports import ObjectStore, PreconditionFailedError
 from shared.storage.names import PROBE_NAME
 
-_ATTEMPTS = 20
+_ATTEMPTS = 50
+_PAUSE = 0.1
 _NO_ETAG = "0" * 32
 
 
@@ -24,20 +27,20 @@ def prove_conditions(store: ObjectStore, bucket: str, where: str) -> None:
         ConfigurationError: a write passed whose condition did not hold.
         TransientError: the store refuses writes whose condition holds.
     """
-    for _ in range(_ATTEMPTS):
-        try:
-            _round(store, bucket, where)
-        except PreconditionFailedError:
-            continue  # another service probes at this moment
-        return
-    raise TransientError(f"{where} refused {_ATTEMPTS} writes whose condition held; see the store's log.")
-
-
-def _round(store: ObjectStore, bucket: str, where: str) -> None:
-    before = store.get(bucket, PROBE_NAME)
-    etag = store.put(bucket, PROBE_NAME, _content(), expected=before.etag if before else None)
+    patient = retry_if_exception_type(PreconditionFailedError)  # another service probes at this moment
+    try:
+        Retrying(retry=patient, stop=stop_after_attempt(_ATTEMPTS), wait=wait_random(0, _PAUSE), reraise=True)(
+            _replace, store, bucket
+        )
+    except PreconditionFailedError:
+        raise TransientError(f"{where} refused {_ATTEMPTS} writes whose condition held; see the store's log.") from None
     _must_refuse(store, bucket, None, "If-None-Match", where)
     _must_refuse(store, bucket, _NO_ETAG, "If-Match", where)
+
+
+def _replace(store: ObjectStore, bucket: str) -> None:
+    there = store.get(bucket, PROBE_NAME)
+    etag = there.etag if there else store.put(bucket, PROBE_NAME, _content(), expected=None)
     store.put(bucket, PROBE_NAME, _content(), expected=etag)
 
 

@@ -17,7 +17,7 @@ from urllib3 import BaseHTTPResponse
 from shared.errors import ConfigurationError
 from shared.ports import ObjectInfo, PreconditionFailedError, StoredObject
 from shared.settings import LakeSettings
-from shared.storage.names import PROBE_NAME, check_bucket, check_name
+from shared.storage.names import PROBE_NAME, check_bucket, check_name, check_prefix
 from shared.storage.probe import prove_conditions
 from shared.storage.s3_errors import Errors, TryAgainError, meaning_of
 from shared.storage.s3_http import ConditionalPool, only_if
@@ -66,7 +66,7 @@ class S3Store:
         return self._retried(action, lambda: self._write(bucket, name, data, expected, metadata))
 
     def list(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:
-        action = f"list {check_bucket(bucket)}/{prefix}"
+        action = f"list {check_bucket(bucket)}/{check_prefix(prefix)}"
         page = self._retried(action, partial(self._page, bucket, prefix, None))
         while page:
             yield from (info for info in page if info.name != PROBE_NAME)

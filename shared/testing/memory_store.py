@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from shared.errors import ConfigurationError
 from shared.ports import ObjectInfo, PreconditionFailedError, StoredObject
-from shared.storage.names import PROBE_NAME, check_bucket, check_name
+from shared.storage.names import PROBE_NAME, check_bucket, check_name, check_prefix
 from shared.storage.probe import prove_conditions
 
 
@@ -58,6 +58,7 @@ class MemoryStore:
 
     def list(self, bucket: str, prefix: str = "") -> Iterator[ObjectInfo]:
         self._fail()
+        check_prefix(prefix)
         with self._lock:
             kept = sorted(self._bucket(bucket).items())
         for name, one in kept:
