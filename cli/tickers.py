@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,6 +10,7 @@ import typer
 from cli.app import HomeOption, JsonOption, new_group
 from cli.output import Column, Output
 from cli.settings import connect
+from shared.settings import PostgresSettings
 from shared.storage.postgres import make_engine
 from shared.storage.tickers import TickerRegistry
 
@@ -33,7 +33,7 @@ def list_tickers(
 ) -> None:
     """List the tickers that are active."""
     output = Output.of(as_json)
-    with _registry(home) as registry:
+    with registry_of(connect(home).postgres) as registry:
         found = [ticker for ticker in registry.all() if ticker.active or everything]
     if as_json:
         output.document([asdict(ticker) for ticker in found])
@@ -52,7 +52,7 @@ def add(
 ) -> None:
     """Make tickers active. Doing it again changes nothing."""
     output = Output.of(as_json)
-    with _registry(home) as registry:
+    with registry_of(connect(home).postgres) as registry:
         added = registry.add(tickers, name)
     output.line(f"added {', '.join(added)}" if added else "all of them were active before")
     output.document({"added": added})
@@ -61,15 +61,16 @@ def add(
 def remove(tickers: TickersArgument, home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Take tickers out of the active set. What is stored of them stays."""
     output = Output.of(as_json)
-    with _registry(home) as registry:
+    with registry_of(connect(home).postgres) as registry:
         removed = registry.remove(tickers)
     output.line(f"removed {', '.join(removed)}" if removed else "none of them was active")
     output.document({"removed": removed})
 
 
 @contextmanager
-def _registry(home: Path | None) -> Iterator[TickerRegistry]:
-    engine = make_engine(connect(home).postgres)
+def registry_of(postgres: PostgresSettings) -> Iterator[TickerRegistry]:
+    """Open the registry of a system."""
+    engine = make_engine(postgres)
     try:
         yield TickerRegistry(engine)
     finally:

@@ -1,0 +1,1 @@
+"""`tickerstream demo`: the whole way, once, with a proof; then live."""

@@ -1,0 +1,128 @@
+"""`tickerstream demo`: start the stack, publish, land in the lake, verify, and go on live."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.app import FAILED, HomeOption, JsonOption
+from cli.demo.report import DemoReport, show_proof
+from cli.demo.run import DemoRun
+from cli.live import SpeedOption
+from cli.options import (
+    AdjustedOption,
+    BarsOption,
+    FundamentalsOption,
+    MacroOption,
+    SeedOption,
+    SessionsOption,
+    TickersOption,
+    TimezoneOption,
+    names_in,
+)
+from cli.output import Output
+from cli.pipeline.plan import Choice
+from cli.verify.report import faults, verdict
+from infra.embedded.settings import resolve_home
+
+EXAMPLES = """
+**Examples**
+
+- `tickerstream demo --once` runs a simulated exchange through the whole way and stops.
+- `tickerstream demo` does the same and goes on live.
+- `tickerstream demo --bars ~/bars --timezone America/New_York --once --report report.json` takes your own files.
+"""
+NEXT = (
+    ("tickerstream status", "what runs, memory, restarts"),
+    ("tickerstream lake head {ticker}", "the newest bars of a ticker"),
+    ("tickerstream lake ls stock-data", "tickers, objects, rows, sizes"),
+    ("tickerstream topics tail h_alpaca -n 3", "records, decoded"),
+    ("tickerstream dlq list", "what was refused, and why"),
+    ("tickerstream live --speed 600", "the simulated exchange, ten minutes a second"),
+    ("tickerstream down", "stop; what is stored stays"),
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command `demo` to `app`."""
+    app.command(epilog=EXAMPLES)(demo)
+
+
+def demo(
+    bars: BarsOption = None,
+    macro: MacroOption = None,
+    fundamentals: FundamentalsOption = None,
+    timezone: TimezoneOption = None,
+    adjusted: AdjustedOption = False,
+    tickers: TickersOption = None,
+    sessions: SessionsOption = None,
+    seed: SeedOption = None,
+    speed: SpeedOption = None,
+    once: Annotated[bool, typer.Option("--once", help="End after the proof instead of going live.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin empty: what this home stores is removed.")] = False,
+    report: Annotated[Path | None, typer.Option(help="Write the numbers to this file.", metavar="FILE")] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the whole way on real Kafka: publish, land in the lake, prove that nothing is lost and nothing there twice.
+
+    Without a path a simulated exchange makes the data; with one, only what you give is there. A second run of the same
+    data publishes nothing and proves it again. With --once a stack that was started here is stopped at the end.
+    Exit code 1 if anything is lost or there twice, or if a file could not be read.
+    """
+    output = Output.of(as_json)
+    choice = Choice(
+        bars=bars,
+        macro=macro,
+        fundamentals=fundamentals,
+        timezone=timezone,
+        adjusted=adjusted,
+        tickers=names_in(tickers),
+        sessions=sessions,
+        seed=seed,
+    )
+    run = DemoRun(output, resolve_home(home), choice)
+    try:
+        found = run.prove(fresh=fresh)
+        _show(output, found)
+        _write(output, found, report)
+        if found.good and not once:
+            _go_on(output, run, choice, speed)
+    finally:
+        run.close(keep_up=not once)
+    if not found.good or found.document()["problems"]:
+        raise typer.Exit(FAILED)
+
+
+def _show(output: Output, found: DemoReport) -> None:
+    if not output.json:
+        show_proof(output, found)
+    for problem in found.document()["problems"]:
+        output.line(f"could not be read: {problem}", style="yellow")
+    for fault in faults(found.verification):
+        output.line(fault, style="red")
+    output.line()
+    output.line(verdict(found.verification), style="bold green" if found.good else "bold red")
+
+
+def _write(output: Output, found: DemoReport, report: Path | None) -> None:
+    document = found.document()
+    output.document(document)
+    if report:
+        report.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+        output.line(f"report: {report}", style="dim")
+
+
+def _go_on(output: Output, run: DemoRun, choice: Choice, speed: float | None) -> None:
+    output.line()
+    output.line("what to try next (in another terminal, or after Ctrl-C):", style="bold")
+    ticker = run.a_ticker or "TICKER"
+    for command, what in NEXT:
+        output.line(f"  {command.format(ticker=ticker):<42} {what}")
+    output.line()
+    if choice.origin != "simulated":
+        output.line("the stack stays up; `tickerstream down` stops it", style="green")
+        return
+    bars = run.go_live(speed)
+    output.line(f"{bars:,} live bars came by; the stack stays up, `tickerstream down` stops it", style="green")

@@ -1,0 +1,140 @@
+"""What a demo did, as numbers for a file and as a proof for people."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cli.output import Column, Output, duration, number
+from cli.pipeline.backfill import Result
+from cli.verify.results import TickerResult, Verification
+from infra.embedded.status import StackStatus
+from shared.contracts.bars import SIMULATED_PREFIX
+
+
+@dataclass
+class Seconds:
+    """How long each stage took: the stack's start, publishing, the rest until all was in the lake, verifying."""
+
+    start: float = 0.0
+    publish: float = 0.0
+    lake: float = 0.0
+    verify: float = 0.0
+    total: float = 0.0
+
+
+@dataclass
+class DemoReport:
+    """A demo's numbers.
+
+    Attributes:
+        simulated: Whether the data are made up.
+        published: What the producers did.
+        verification: What holds of the lake.
+        seconds: How long it took.
+        peak_rss_mib: The most memory that each process held, MiB.
+    """
+
+    simulated: bool
+    published: Result
+    verification: Verification
+    seconds: Seconds = field(default_factory=Seconds)
+    peak_rss_mib: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def good(self) -> bool:
+        """Return whether the lake is verified."""
+        return self.verification.good and not self.verification.waiting
+
+    @property
+    def bars_per_second(self) -> float | None:
+        """Return bars a second from the start of publishing until all were in the lake; None where nothing was sent."""
+        seconds = self.seconds.publish + self.seconds.lake
+        if self.published.already_done or not seconds:
+            return None
+        return round(self._stock("published") / seconds, 1)
+
+    def _stock(self, name: str) -> int:
+        stock = self.published.published.get("stock")
+        return stock.count(name) if stock else 0
+
+    def _tickers(self) -> Iterable[TickerResult]:
+        """Yield the tickers of this demo's kind: simulated and real ones may share a lake, never a ticker."""
+        return (t for t in self.verification.tickers if t.ticker.startswith(SIMULATED_PREFIX) == self.simulated)
+
+    def document(self) -> dict[str, Any]:
+        """Return the report for a file."""
+        tickers, seconds = list(self._tickers()), self.seconds
+        stages = {
+            "start": seconds.start,
+            "publish": seconds.publish,
+            "lake": seconds.lake,
+            "publish_and_lake": seconds.publish + seconds.lake,
+            "verify": seconds.verify,
+            "total": seconds.total,
+        }
+        return {
+            "simulated": self.simulated,
+            "tickers": len(tickers),
+            "bars_read": self._stock("read"),
+            "bars_duplicate": self._stock("duplicates"),
+            "bars_rejected": self._stock("rejected"),
+            "bars_published": self._stock("published"),
+            "lake_rows": sum(t.total("rows") for t in tickers),
+            "lake_objects": sum(week.rows > 0 for t in tickers for week in t.weeks),
+            "lost": self.verification.lost,
+            "duplicated": self.verification.duplicated,
+            "verified": self.good,
+            "already_done": self.published.already_done,
+            "facts": {fact.bucket: fact.rows for fact in self.verification.facts},
+            "problems": [problem for p in self.published.published.values() for problem in p.problems],
+            "seconds": {name: round(value, 3) for name, value in stages.items()},
+            "bars_per_second": self.bars_per_second,
+            "peak_rss_mib": self.peak_rss_mib,
+        }
+
+
+def peaks(status: StackStatus, published: Result) -> dict[str, float]:
+    """Return the most memory that each process held, MiB: of the stack, and of the producers."""
+    stack = {p.name: p.peak_rss_mib for p in status.processes if p.peak_rss_mib is not None}
+    ours = {f"producers-{name}": p.peak_rss_mib for name, p in published.published.items()}
+    return stack | ours
+
+
+def show_proof(output: Output, report: DemoReport) -> None:
+    """Write the proof: what was read and what became of it, then time and memory."""
+    found = report.document()
+    rows = _bars_rows(found) if "stock" in report.published.published else []
+    rows += [(f"facts in {bucket}", count, "") for bucket, count in found["facts"].items() if count]
+    rows += [
+        ("lost", found["lost"], f"compared with {' and '.join(report.verification.compared_with)}"),
+        ("duplicated", found["duplicated"], ""),
+    ]
+    output.line()
+    output.table([Column("proof", style="bold"), number("count"), Column("")], rows)
+    output.line()
+    output.table([Column("stage", style="bold"), number("time")], _stages(report))
+    output.line()
+    peak: Mapping[str, float] = found["peak_rss_mib"]
+    output.table([Column("process", style="bold"), number("peak MiB")], list(peak.items()))
+
+
+def _bars_rows(found: Mapping[str, Any]) -> list[tuple[str, int, str]]:
+    return [
+        ("bars read", found["bars_read"], "simulated" if found["simulated"] else "from files"),
+        ("repeated in the source", found["bars_duplicate"], "kept once"),
+        ("refused", found["bars_rejected"], "see `tickerstream dlq list`" if found["bars_rejected"] else ""),
+        ("bars published", found["bars_published"], "already done before" if found["already_done"] else ""),
+        ("rows in the lake", found["lake_rows"], f"{found['lake_objects']:,} objects, {found['tickers']} tickers"),
+    ]
+
+
+def _stages(report: DemoReport) -> list[tuple[str, str]]:
+    seconds, rate = report.seconds, report.bars_per_second
+    rows = [
+        ("start the stack", duration(seconds.start)),
+        ("publish", duration(seconds.publish)),
+        ("rest of the way to the lake", duration(seconds.lake)),
+        ("verify", duration(seconds.verify)),
+        ("in all", duration(seconds.total)),
+    ]
+    return rows + ([("source to lake", f"{rate:,.0f} bars/s")] if rate else [])

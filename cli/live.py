@@ -1,0 +1,80 @@
+"""`tickerstream live`: a source's live bars through the running stack, as they come."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from cli.app import HomeOption, JsonOption
+from cli.live_view import LiveView
+from cli.output import Output
+from cli.pipeline.plan import command_line
+from cli.pipeline.producer_process import ProducerProcess
+from cli.settings import Connection, connect
+from producers.arguments import Arguments
+
+EXAMPLES = """
+**Examples**
+
+- `tickerstream live` lets the simulated exchange go on, a simulated minute a second.
+- `tickerstream live --speed 600` makes it ten minutes a second.
+- `tickerstream live --source alpaca --tickers AAPL,MSFT` needs ALPACA_API_KEY and ALPACA_SECRET_KEY.
+- `tickerstream live --watch` only watches what another process publishes.
+"""
+SpeedOption = Annotated[
+    float | None,
+    typer.Option(help="Simulated seconds a second [60].", min=0.001, max=1e6, metavar="X"),
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command `live` to `app`."""
+    app.command(epilog=EXAMPLES)(live)
+
+
+def live(
+    home: HomeOption = None,
+    source: Annotated[Literal["simulated", "alpaca"], typer.Option(help="Where the bars come from.")] = "simulated",
+    speed: SpeedOption = None,
+    tickers: Annotated[
+        str | None, typer.Option(help="Only these, with commas; simulated: how many.", metavar="A,B")
+    ] = None,
+    sessions: Annotated[int | None, typer.Option(help="Simulated: sessions of history before.", min=1)] = None,
+    seed: Annotated[int | None, typer.Option(help="Simulated: what the world follows from.", min=0)] = None,
+    seconds: Annotated[float | None, typer.Option(help="End by itself after so long.", min=0.1)] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Publish nothing, only watch.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish live bars and watch them, until Ctrl-C. The stack stays up."""
+    output, system = Output.of(as_json), connect(home)
+    arguments = Arguments(
+        producer="stock",
+        source=source,
+        live=True,
+        json=True,
+        tickers=tuple(part.strip() for part in (tickers or "").split(",") if part.strip()),
+        speed=speed,
+        sessions=sessions,
+        seed=seed,
+    )
+    bars = stream(system, output, None if watch else arguments, seconds)
+    output.line(f"{bars:,} bars came by; the stack is still up", style="green")
+    output.document({"bars": bars})
+
+
+def stream(system: Connection, output: Output, arguments: Arguments | None, seconds: float | None = None) -> int:
+    """Publish what `arguments` ask for (None: nothing) and show the live topic; return how many bars came by.
+
+    Raises:
+        TransientError: the producer ended by itself.
+    """
+    view = LiveView(system.kafka, output)
+    log = system.home.log("producers-live") if system.home else None
+    if arguments is None:
+        view.run(None, seconds)
+        return view.bars
+    producer = ProducerProcess.start("live", command_line(arguments, None), system.environment, log)
+    try:
+        view.run(producer, seconds)
+    finally:
+        producer.stop()
+    return view.bars

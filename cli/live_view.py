@@ -1,0 +1,179 @@
+"""The live stream as a person sees it: newest bar of each ticker, rate, what is not in the lake yet, dead letters."""
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import polars as pl
+from rich.console import Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from cli.output import Output, duration
+from cli.pipeline.landing import group_of
+from cli.pipeline.producer_process import ProducerProcess
+from shared.contracts.bars import decode_bars
+from shared.contracts.topics import BARS_LIVE, DEAD_LETTERS
+from shared.errors import PoisonMessageError, TickerstreamError, TransientError
+from shared.kafka.admin import KafkaAdmin
+from shared.kafka.follow import follow_topic
+from shared.settings import KafkaSettings
+
+DRAW_SECONDS: Final = 0.5
+LINE_SECONDS: Final = 5.0
+RATE_WINDOW_SECONDS: Final = 5.0
+SHOWN_TICKERS: Final = 30
+
+
+@dataclass
+class Stream:
+    """What came by so far. One thread adds, another looks; both under the lock."""
+
+    newest: dict[str, dict[str, Any]] = field(default_factory=dict)
+    bars: int = 0
+    arrivals: deque[tuple[float, int]] = field(default_factory=deque)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, bars: pl.DataFrame) -> None:
+        """Take in the bars of a record."""
+        with self.lock:
+            self.bars += bars.height
+            self.arrivals.append((time.monotonic(), bars.height))
+            for row in bars.iter_rows(named=True):
+                before = self.newest.get(row["ticker"])
+                if before is None or row["timestamp"] >= before["timestamp"]:
+                    self.newest[row["ticker"]] = row | {"before": before["close"] if before else None}
+
+    def rate(self) -> float:
+        """Return bars a second over the last seconds."""
+        horizon = time.monotonic() - RATE_WINDOW_SECONDS
+        with self.lock:
+            while self.arrivals and self.arrivals[0][0] < horizon:
+                self.arrivals.popleft()
+            return sum(count for _, count in self.arrivals) / RATE_WINDOW_SECONDS
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """How far the lake is behind the stream, and what was refused since the view began."""
+
+    waiting_records: int
+    dead_letters: int
+
+
+class LiveView:
+    """Shows the live topic until told to stop.
+
+    Args:
+        kafka: Where Kafka is.
+        output: Where to show it.
+    """
+
+    def __init__(self, kafka: KafkaSettings, output: Output) -> None:
+        self._kafka = kafka
+        self._output = output
+        self._admin = KafkaAdmin(kafka, "tickerstream-live")
+        self._stream = Stream()
+        self._stop = threading.Event()
+        self._letters_before = sum(self._admin.end_offsets(DEAD_LETTERS.name).values())
+        self._start = self._admin.end_offsets(BARS_LIVE.name)
+
+    @property
+    def bars(self) -> int:
+        """Return how many bars came by."""
+        return self._stream.bars
+
+    def run(self, producer: ProducerProcess | None, seconds: float | None) -> None:
+        """Show the stream until Ctrl-C, for `seconds`, or until the producer ends.
+
+        Raises:
+            TransientError: the producer ended by itself.
+        """
+        follower = threading.Thread(target=self._follow, daemon=True)
+        follower.start()
+        deadline = time.monotonic() + seconds if seconds else float("inf")
+        try:
+            self._draw_until(deadline, producer)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            self._stop.set()
+            follower.join(5)
+        if producer and producer.ended and producer.ended.code:
+            raise TransientError(f"the live producer ended: {producer.ended.reason}")
+
+    def lag(self) -> Lag:
+        """Return how far the lake is behind."""
+        ends = self._admin.end_offsets(BARS_LIVE.name)
+        committed = self._admin.committed(group_of(BARS_LIVE.name), [BARS_LIVE.name])
+        waiting = sum(max(0, end - committed.get((BARS_LIVE.name, p), 0)) for p, end in ends.items())
+        letters = sum(self._admin.end_offsets(DEAD_LETTERS.name).values()) - self._letters_before
+        return Lag(waiting, letters)
+
+    def _follow(self) -> None:
+        try:
+            for record in follow_topic(self._kafka, BARS_LIVE.name, self._start, self._stop.is_set):
+                if record is not None:
+                    try:
+                        self._stream.add(decode_bars(record.value))
+                    except PoisonMessageError:
+                        continue  # the consumers make the dead letter
+        except TickerstreamError:
+            self._stop.set()
+
+    def _draw_until(self, deadline: float, producer: ProducerProcess | None) -> None:
+        if not self._output.terminal:
+            self._lines_until(deadline, producer)
+            return
+        with Live(console=self._output.console, refresh_per_second=4, transient=False) as live:
+            while self._going_on(deadline, producer):
+                live.update(self._drawing())
+                self._stop.wait(DRAW_SECONDS)
+
+    def _lines_until(self, deadline: float, producer: ProducerProcess | None) -> None:
+        begun = time.monotonic()
+        while self._going_on(deadline, producer):
+            self._stop.wait(min(LINE_SECONDS, max(0.0, deadline - time.monotonic())))
+            self._output.line(f"live {duration(time.monotonic() - begun)}: {self._state()}")
+
+    def _going_on(self, deadline: float, producer: ProducerProcess | None) -> bool:
+        running = producer is None or producer.ended is None
+        return running and not self._stop.is_set() and time.monotonic() < deadline
+
+    def _state(self) -> str:
+        lag = self.lag()
+        with self._stream.lock:
+            times = [row["timestamp"] for row in self._stream.newest.values()]
+        newest = f", newest bar {max(times):%Y-%m-%d %H:%M} UTC" if times else ""
+        return (
+            f"{self._stream.bars:,} bars, {self._stream.rate():,.1f} bars/s, {len(times)} tickers{newest}; "
+            f"{lag.waiting_records:,} records not in the lake yet, {lag.dead_letters:,} dead letters"
+        )
+
+    def _drawing(self) -> Group:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for title in ("ticker", "minute (UTC)", "close", "move", "volume", "origin"):
+            table.add_column(title, justify="right" if title in ("close", "move", "volume") else "left")
+        with self._stream.lock:
+            rows = [self._stream.newest[name] for name in sorted(self._stream.newest)[:SHOWN_TICKERS]]
+        for row in rows:
+            table.add_row(
+                Text(row["ticker"], style="bold"),
+                f"{row['timestamp']:%Y-%m-%d %H:%M}",
+                f"{row['close']:,.2f}",
+                _move(row),
+                f"{row['volume']:,.0f}",
+                f"{row['source']}{', simulated' if row['simulated'] and row['source'] != 'simulated' else ''}",
+            )
+        return Group(table, Text(self._state(), style="cyan"), Text("Ctrl-C ends the view", style="dim"))
+
+
+def _move(row: dict[str, Any]) -> Text:
+    before = row["before"]
+    if not before:
+        return Text("")
+    move = row["close"] / before - 1
+    return Text(f"{move:+.2%}", style="green" if move > 0 else "red" if move < 0 else "dim")
