@@ -58,7 +58,7 @@ class ConsumeLoop:
         self._writer = writer
         self._policy = policy
         self._runtime = runtime
-        self._batch: deque[Record] = deque()
+        self._batch: deque[Record] = deque()  # never replaced: rebalances change it from inside `_poll`
         self._pending: dict[TopicPartition, int] = {}
         self._oldest = self._newest = 0.0  # monotonic seconds of the first uncommitted and of the last record
         self._polled = float("-inf")
@@ -85,6 +85,10 @@ class ConsumeLoop:
         before = self._counters["records"]
         self._goal = None if count is None else before + count
         self._deadline = None if timeout is None else self._now() + timeout
+        if self._detached:  # an earlier run failed in the middle of a record
+            self._discard()
+            self._detached = False
+        self._reader.resume()
         try:
             self._reader.subscribe(self._revoked, self._lost)
             while not self._is_over():
@@ -253,7 +257,8 @@ class ConsumeLoop:
         except TransientError as error:
             _log.warning("partitions go without a last commit, their next owner reads them again: %s", error)
             self._discard()
-        self._batch = deque(record for record in self._batch if _slot(record) not in partitions)
+        for record in [record for record in self._batch if _slot(record) in partitions]:
+            self._batch.remove(record)  # in place: `_poll` may be about to add to it
         for partition in partitions:
             self._pending.pop(partition, None)
         self._gone = self._gone or self._current in partitions

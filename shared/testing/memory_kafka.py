@@ -176,8 +176,8 @@ class MemoryReader:
     def expire(self) -> None:
         """Lose everything without being asked; the next `poll` says so and joins again."""
         with self._broker.lock:
+            self._expired = self._expired or self in self._group.members
             self._leave()
-            self._expired = True
 
     def close(self) -> None:
         """Leave the group."""

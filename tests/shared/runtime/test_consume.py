@@ -338,6 +338,29 @@ def test_partitions_go_only_after_their_records_are_committed(broker: MemoryBrok
     assert broker.committed(GROUP) == ends(broker, TOPIC)
 
 
+def test_records_that_come_with_the_revocation_of_others_are_kept(broker: MemoryBroker, join: Join) -> None:
+    first, second = join(), join()
+    first.loop.run(timeout=0.02)
+    with second.running():
+        fill(broker, TOPIC, range(60))  # the next poll of the first lets partitions go and returns records of the rest
+        first.loop.run(timeout=0.3)
+        eventually(lambda: len(first.sink.durable) + len(second.sink.buffered) + len(second.sink.durable) == 60)
+    first.loop.run(timeout=0.02)
+
+    assert sorted(first.sink.values + second.sink.values) == list(range(60))
+
+
+def test_run_after_one_that_ran_out_of_time_in_a_record_reads_it_again(broker: MemoryBroker, join: Join) -> None:
+    fill(broker, TOPIC, range(30))
+    member = join()
+    member.sink.handle_fault = DOWN
+    member.loop.run(timeout=0.05)
+    member.sink.handle_fault = None
+    member.loop.run(count=30)
+
+    assert member.sink.values == list(range(30))
+
+
 def test_partitions_go_uncommitted_when_the_store_stays_down(broker: MemoryBroker, join: Join) -> None:
     fill(broker, TOPIC, range(9))
     first, second = join(replace(EAGER, max_rows=1000)), join(replace(EAGER, max_rows=1000))
