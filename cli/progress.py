@@ -4,31 +4,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Final
 
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TaskID, TextColumn
 from rich.text import Text
 
 from cli.output import Output, duration
 
-SECONDS_BETWEEN_LINES = 5.0
-
-
-class RateColumn(ProgressColumn):
-    """Units a second, averaged over the whole task once it is finished."""
-
-    def render(self, task: Task) -> Text:
-        """Return the rate of `task`."""
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:,.0f}/s" if speed else "", style="cyan", justify="right")
+SECONDS_BETWEEN_LINES: Final = 5.0
+# Before this a rate says nothing.
+LEAST_SECONDS: Final = 0.5
 
 
 @dataclass
@@ -38,26 +23,89 @@ class Line:
     Attributes:
         name: What is done, such as `publish stock`.
         unit: What is counted, such as `bars`.
+        board: Where it is shown.
+        count: Units done.
+        of: Units in all, where that is known.
+        share: Share of the work done, 0 to 1, where that is known.
+        detail: What is worked on now.
+        seconds: How long it took, once it is finished.
     """
 
     name: str
     unit: str
     board: "Board"
-    task: TaskID | None = None
-    done: int = 0
-    total: int | None = None
+    count: int = 0
+    of: int | None = None
+    share: float | None = None
+    detail: str = ""
+    seconds: float | None = None
     begun: float = field(default_factory=time.monotonic)
-    told: float = field(default_factory=time.monotonic)
 
     def update(self, done: int, total: int | None, detail: str) -> None:
         """Report `done` of `total` units (None: unknown)."""
-        self.done, self.total = done, total
-        self.board.show(self, detail)
+        self.of = total
+        self.at(done, done / total if total else None, detail)
 
-    def finish(self, detail: str = "") -> None:
+    def at(self, count: int, share: float | None, detail: str) -> None:
+        """Report `count` units, which are `share` of the work, where the number of all units is not known."""
+        self.count, self.share, self.detail = count, share, detail
+        self.board.show(self)
+
+    def finish(self, count: int | None = None, detail: str = "") -> None:
         """Report that it is over."""
-        self.total = self.done
-        self.board.show(self, detail, last=True)
+        self.count = self.count if count is None else count
+        self.of, self.share, self.detail, self.seconds = None, 1.0, detail, self.elapsed
+        self.board.show(self)
+
+    @property
+    def elapsed(self) -> float:
+        """Return seconds since its begin, or how long it took."""
+        return time.monotonic() - self.begun if self.seconds is None else self.seconds
+
+    @property
+    def counted(self) -> str:
+        """Return `1,234 of 5,678 bars`."""
+        return f"{self.count:,}{f' of {self.of:,}' if self.of else ''} {self.unit}"
+
+    @property
+    def rate(self) -> str:
+        """Return units a second so far, or nothing."""
+        return f"{self.count / self.elapsed:,.0f} {self.unit}/s" if self.count and self.elapsed > LEAST_SECONDS else ""
+
+    @property
+    def time_left(self) -> str:
+        """Return how long it still takes at this rate, or how long it took."""
+        if self.seconds is not None:
+            return f"in {duration(self.seconds)}"
+        if not self.share or self.elapsed < LEAST_SECONDS:
+            return ""
+        return f"{duration(self.elapsed * (1 - self.share) / self.share)} left"
+
+    @property
+    def text(self) -> str:
+        """Return all of it as one line."""
+        percent = f"{self.share:.0%}" if self.share is not None and self.seconds is None else ""
+        parts = (percent, self.counted, self.rate, self.time_left, self.detail if self.seconds is not None else "")
+        return f"{self.name}: {', '.join(part for part in parts if part)}"
+
+
+class LineColumn(ProgressColumn):
+    """A column that shows a property of the task's Line.
+
+    Args:
+        name: The property.
+        style: rich's style.
+        right: Whether it stands to the right.
+    """
+
+    def __init__(self, name: str, style: str, right: bool = False) -> None:
+        super().__init__()
+        self._name, self._style, self._right = name, style, right
+
+    def render(self, task: Task) -> Text:
+        """Return the property of the line that `task` shows."""
+        shown = str(getattr(task.fields["line"], self._name))
+        return Text(shown, style=self._style, justify="right" if self._right else "left", no_wrap=True)
 
 
 class Board:
@@ -70,34 +118,26 @@ class Board:
 
     def __init__(self, output: Output, display: Progress | None) -> None:
         self._output, self._display = output, display
+        self._tasks: dict[int, TaskID] = {}
+        self._told: dict[int, float] = {}
 
     def line(self, name: str, unit: str) -> Line:
         """Return a new piece of work, shown from now on."""
         line = Line(name, unit, self)
         if self._display:
-            line.task = self._display.add_task(name, total=None, detail="", unit=unit)
+            self._tasks[id(line)] = self._display.add_task(name, total=None, line=line)
         return line
 
-    def show(self, line: Line, detail: str, last: bool = False) -> None:
+    def show(self, line: Line) -> None:
         """Show how far `line` is."""
-        if self._display and line.task is not None:
-            self._display.update(line.task, completed=line.done, total=line.total, detail=detail)
+        if self._display:
+            total = None if line.share is None else 1.0
+            self._display.update(self._tasks[id(line)], completed=line.share or 0.0, total=total)
             return
         now = time.monotonic()
-        if last or now - line.told >= SECONDS_BETWEEN_LINES:
-            line.told = now
-            self._output.line(_as_line(line, detail, now - line.begun, last))
-
-
-def _as_line(line: Line, detail: str, seconds: float, last: bool) -> str:
-    rate = f", {line.done / seconds:,.0f} {line.unit}/s" if seconds > 0.5 and line.done else ""
-    if last:
-        return f"{line.name}: {line.done:,} {line.unit} in {duration(seconds)}{rate}{f' ({detail})' if detail else ''}"
-    of = f" of {line.total:,} ({100 * line.done // max(1, line.total)} %)" if line.total else ""
-    left = ""
-    if line.total and 0 < line.done < line.total:
-        left = f", {duration(seconds * (line.total - line.done) / line.done)} left"
-    return f"{line.name}: {line.done:,}{of} {line.unit}{rate}{left}"
+        if line.seconds is not None or now - self._told.get(id(line), line.begun) >= SECONDS_BETWEEN_LINES:
+            self._told[id(line)] = now
+            self._output.line(line.text)
 
 
 @contextmanager
@@ -107,13 +147,12 @@ def board(output: Output) -> Iterator[Board]:
         yield Board(output, None)
         return
     columns = (
-        TextColumn("{task.description:<20}", style="bold"),
-        BarColumn(bar_width=28),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[unit]}"),
-        RateColumn(),
-        TimeRemainingColumn(compact=True, elapsed_when_finished=True),
-        TextColumn("{task.fields[detail]}", style="dim", markup=False),
+        TextColumn("{task.description}", style="bold"),
+        BarColumn(bar_width=24),
+        LineColumn("counted", "green", right=True),
+        LineColumn("rate", "cyan", right=True),
+        LineColumn("time_left", "yellow", right=True),
+        LineColumn("detail", "dim"),
     )
     with Progress(*columns, console=output.console) as display:
         yield Board(output, display)

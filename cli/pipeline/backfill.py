@@ -140,15 +140,12 @@ class BackfillRun:
         match event.get("event"):
             case "progress":
                 share = event["done"] / event["total"] if event["total"] else 0.0
-                rows = int(event["rows"])
-                total = round(rows / share) if share > 0.01 else None
-                line.update(rows, total, str(event.get("detail", "")))
+                line.at(int(event["rows"]), share, str(event.get("detail", "")))
             case "problem":
                 published.problems.append(f"{event.get('origin')}: {event.get('text')}")
             case "done":
                 published.summary = event
-                line.done = int(event.get("published") or 0)
-                line.finish("already done" if event.get("already_done") else "")
+                line.finish(int(event.get("published") or 0), "already done" if event.get("already_done") else "")
 
     def _check(self) -> None:
         for producer in self._producers:
@@ -169,7 +166,8 @@ class BackfillRun:
         if stock is None:
             lake.update(landed.records, landed.total or None, "")
         elif landed.total:
-            lake.update(round(stock.done * min(1.0, landed.records / landed.total)), stock.total, "")
+            landed_share = min(1.0, landed.records / landed.total)
+            lake.at(round(stock.count * landed_share), (stock.share or 0.0) * landed_share, "")
 
     def _wait_landed(self, lake: Line) -> None:
         self._landing.expect(self._backfill.run.run_id)
@@ -186,8 +184,7 @@ class BackfillRun:
             self._health()
             time.sleep(TAKE_SECONDS)
         stock = self._lines.get("stock")
-        lake.done = stock.done if stock else landed.total
-        lake.finish()
+        lake.finish(stock.count if stock else landed.total)
 
 
 def _reason(ended: Ended | None) -> str:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import queue
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from infra.embedded.status import peak_rss_mib
 from infra.embedded.unit import inherited_environment, python_module
 
 GRACE_SECONDS: Final = 15.0
@@ -55,6 +55,7 @@ class ProducerProcess:
     events: "queue.SimpleQueue[dict[str, Any]]" = field(default_factory=queue.SimpleQueue)
     ended: Ended | None = None
     _errors: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT_LINES))
+    _peak: float = 0.0
     _threads: list[threading.Thread] = field(default_factory=list)
 
     @classmethod
@@ -87,7 +88,9 @@ class ProducerProcess:
         return producer
 
     def take(self) -> list[dict[str, Any]]:
-        """Return the events that came since the last call."""
+        """Return the events that came since the last call. Call it often: it also looks at the memory."""
+        # Not ru_maxrss: the kernel lets that begin with the memory of the process that forked, which is us.
+        self._peak = max(self._peak, peak_rss_mib(self.process.pid) or 0.0)
         found = []
         with contextlib.suppress(queue.Empty):
             while True:
@@ -98,8 +101,7 @@ class ProducerProcess:
         """Tell it to end, and wait; kill it if it does not."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             if self.ended is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(self.process.pid, number)
+                self.process.send_signal(number)  # does nothing to a child that was waited for
             self._done.wait(GRACE_SECONDS)
 
     def __post_init__(self) -> None:
@@ -122,13 +124,11 @@ class ProducerProcess:
                     file.write(line)
 
     def _reap(self) -> None:
-        """Wait for the end the way that also tells the memory, once both pipes are read to their end."""
+        """Wait for the end, once both pipes are read to theirs."""
         for thread in self._threads:
             thread.join()
         for pipe in (self.process.stdout, self.process.stderr):
             if pipe is not None:
                 pipe.close()
-        _, status, usage = os.wait4(self.process.pid, 0)
-        self.process.returncode = os.waitstatus_to_exitcode(status)
-        self.ended = Ended(self.process.returncode, round(usage.ru_maxrss / 1024, 1), tuple(self._errors))
+        self.ended = Ended(self.process.wait(), self._peak, tuple(self._errors))
         self._done.set()

@@ -51,8 +51,10 @@ def _hashed(ticker: str, table: pa.Table) -> HashedBars:
     content = content_hashes(ticker, minutes, values)
     identity = mixed(content, float_bits(_floats(table, "vwap")))
     identity = mixed(identity, float_bits(_floats(table, "trade_count")))
-    for name in (*_TEXTS, *_FLAGS):
+    for name in _TEXTS:
         identity = mixed(identity, _labels(table, name))
+    for name in _FLAGS:
+        identity = mixed(identity, _flags(table, name))
     identity = mixed(identity, _observed_known(table))
     return HashedBars(ticker, minutes, content, identity)
 
@@ -89,7 +91,17 @@ def _labels(table: pa.Table, name: str) -> Hashes:
     """Return a hash a row of a text or flag column; missing has a hash of its own."""
     if name not in table.column_names:
         return np.full(table.num_rows, _NULL, dtype=np.uint64)
-    encoded = table[name].cast(pa.string()).combine_chunks().dictionary_encode()
+    encoded = table[name].combine_chunks().dictionary_encode()
     known = np.array([text_hash(text) for text in encoded.dictionary.to_pylist()] + [_NULL], dtype=np.uint64)
+    if len(known) == 2 and not encoded.null_count:  # one text in every row, as almost always
+        return np.full(table.num_rows, known[0], dtype=np.uint64)
     found: Hashes = known[encoded.indices.fill_null(len(known) - 1).to_numpy(zero_copy_only=False)]
     return found
+
+
+def _flags(table: pa.Table, name: str) -> Hashes:
+    """Return 1, 0 or, for missing, the hash of missing a row."""
+    if name not in table.column_names:
+        return np.full(table.num_rows, _NULL, dtype=np.uint64)
+    numbers: Hashes = table[name].cast(pa.uint64()).fill_null(int(_NULL)).to_numpy()
+    return numbers

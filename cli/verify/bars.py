@@ -1,7 +1,10 @@
 """Compare the lake's bars with the topics and with source files, partition by partition, in bounded memory."""
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from threading import Lock
+from typing import Final
 
 import numpy as np
 
@@ -18,6 +21,7 @@ from shared.kafka.partitioner import partition_of
 from shared.ports import Progress
 from shared.settings import KafkaSettings
 
+_THREADS: Final = 2
 Acknowledged = Mapping[tuple[str, int], int]
 
 
@@ -68,8 +72,14 @@ def compare_bars(sides: Sides, progress: Progress) -> Verification:
         elif sides.wants(ticker):
             parts[_partition(ticker, partitions)].objects.setdefault(ticker, []).append(listed)
             total += 1
-    for number, part in enumerate(parts):
-        _compare_part(sides, part, (number, partitions, acknowledged), found, _Counted(progress, total, found))
+    counted = _Counted(progress, total)
+    with ThreadPoolExecutor(_THREADS) as pool:
+        jobs = [
+            pool.submit(_compare_part, sides, part, _Where(n, partitions, acknowledged), counted)
+            for n, part in enumerate(parts)
+        ]
+        for job in jobs:
+            found.add(job.result())
     found.tickers.sort(key=lambda ticker: ticker.ticker)
     return found
 
@@ -90,26 +100,40 @@ def _partition(ticker: str, partitions: int) -> int:
 
 
 class _Counted:
-    """Progress by objects."""
+    """Progress by objects, told from several threads."""
 
-    def __init__(self, progress: Progress, total: int, found: Verification) -> None:
-        self._progress, self._total, self._found = progress, total, found
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+        self._lock = Lock()
 
     def next(self, ticker: str) -> None:
-        self._found.objects += 1
-        self._progress.update(self._found.objects, self._total, ticker)
+        with self._lock:
+            self._done += 1
+            self._progress.update(self._done, self._total, ticker)
 
 
-def _compare_part(
-    sides: Sides, part: _Part, where: tuple[int, int, Acknowledged], found: Verification, counted: _Counted
-) -> None:
-    number, partitions, acknowledged = where
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """Which partition of how many, and what of them is acknowledged."""
+
+    partition: int
+    partitions: int
+    acknowledged: Acknowledged
+
+    def holds(self, ticker: str) -> bool:
+        """Return whether the ticker's bars are in this partition."""
+        return _partition(ticker, self.partitions) == self.partition
+
+
+def _compare_part(sides: Sides, part: _Part, where: _Where, counted: _Counted) -> Verification:
+    found = Verification()
     weeks: dict[tuple[str, int], LakeWeek] = {}
     gaps: dict[str, Gaps] = {}
     for ticker, objects in part.objects.items():
         minutes = []
         for listed in objects:
             counted.next(ticker)
+            found.objects += 1
             week, strays = read_object(sides.lake, listed)
             found.strays += strays
             if week is not None:
@@ -117,13 +141,14 @@ def _compare_part(
                 minutes.append(week.minutes)
         gaps[ticker] = gaps_in(np.sort(np.concatenate(minutes))) if minutes else Gaps()
     if sides.kafka is not None:
-        part.topics = read_partition(sides.kafka, number, acknowledged, sides.tickers)
+        part.topics = read_partition(sides.kafka, where.partition, where.acknowledged, sides.tickers)
         found.refused_in_topics += part.topics.refused
     source = sides.source.bars if sides.source else None
-    here = {t for t in (source.tickers if source else []) if sides.wants(t) and _partition(t, partitions) == number}
+    here = {t for t in (source.tickers if source else []) if sides.wants(t) and where.holds(t)}
     for ticker in sorted({*part.objects, *here, *(part.topics.due.tickers if part.topics else [])}):
         results = _weeks_of_ticker(ticker, weeks, source, part.topics, found)
         found.tickers.append(TickerResult(ticker, results, gaps.get(ticker, Gaps())))
+    return found
 
 
 def _weeks_of_ticker(

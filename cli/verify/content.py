@@ -58,6 +58,13 @@ def content_hashes(ticker: str, minutes: Minutes, ohlcv: tuple[Values, ...]) -> 
     return state
 
 
+def distinct(hashes: Hashes) -> Hashes:
+    """Return the different hashes, sorted."""
+    # Several times faster here than np.unique, which hashes.
+    ordered = np.sort(hashes)
+    return ordered[np.concatenate(([True], ordered[1:] != ordered[:-1]))] if len(ordered) else ordered
+
+
 def digest(hashes: Hashes) -> str:
     """Return the hash of a set of bars: the sum of its rows' hashes modulo 2^64, as 16 hex digits."""
     return f"{int(np.sum(hashes, dtype=np.uint64)):016x}"

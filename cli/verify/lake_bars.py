@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
-from cli.verify.bar_tables import COLUMNS, VALUES, hashed, instants, whole_minutes
-from cli.verify.content import UNREADABLE, Hashes, Minutes, mixed, thursday_of, week_label, weeks_of
+from cli.verify.bar_tables import COLUMNS, VALUES, HashedBars, hashed, instants
+from cli.verify.content import UNREADABLE, Hashes, Minutes, distinct, mixed, thursday_of, week_label, weeks_of
 from cli.verify.lake_objects import LakeFiles, Listed, UnreadableError
 
 BUCKET: Final = "stock-data"
@@ -76,17 +76,18 @@ def read_object(files: LakeFiles, listed: Listed) -> tuple[LakeWeek | None, list
         return None, [Stray(listed.name, f"columns are missing or have nulls: {', '.join(missing)}")]
     if not table.num_rows:
         return None, [Stray(listed.name, "it has no rows")]
-    strays = _rows_astray(listed.name, table)
-    return (None, strays) if strays else (_week_of(table), [])
+    everyone = hashed(table)
+    strays = _rows_astray(listed.name, everyone)
+    return (None, strays) if strays else (_week_of(everyone[0], table), [])
 
 
-def _rows_astray(name: str, table: pa.Table) -> list[Stray]:
+def _rows_astray(name: str, everyone: list[HashedBars]) -> list[Stray]:
     """Tell of rows whose ticker or time belongs to another object, or to none."""
-    between = int((whole_minutes(table["timestamp"]) == UNREADABLE).sum())
+    between = sum(int((bars.minutes == UNREADABLE).sum()) for bars in everyone)
     if between:
         return [Stray(name, f"{between} rows do not begin on a whole minute")]
     astray: dict[str, int] = {}
-    for bars in hashed(table):
+    for bars in everyone:
         weeks, counts = np.unique(weeks_of(bars.minutes), return_counts=True)
         for week, count in zip(weeks.tolist(), counts.tolist(), strict=True):
             belongs = object_name(bars.ticker, week)
@@ -95,19 +96,18 @@ def _rows_astray(name: str, table: pa.Table) -> list[Stray]:
     return [Stray(name, f"{count} rows belong in {belongs}") for belongs, count in sorted(astray.items())]
 
 
-def _week_of(table: pa.Table) -> LakeWeek:
-    (bars,) = hashed(table)
+def _week_of(bars: HashedBars, table: pa.Table) -> LakeWeek:
     versions = mixed(bars.identity, instants(table["known_at"]).view(np.uint64))
     minutes, which = np.unique(bars.minutes, return_inverse=True)
-    current = np.bincount(which, weights=table["current"].to_numpy(zero_copy_only=False).astype(np.float64))
+    current = np.bincount(which, weights=table["current"].cast(pa.uint8()).to_numpy())
     return LakeWeek(
         ticker=bars.ticker,
         week=int(weeks_of(minutes[:1])[0]),
         rows=table.num_rows,
         minutes=minutes,
-        content=np.unique(bars.content),
-        identity=np.unique(bars.identity),
-        repeated=int(table.num_rows - np.unique(versions).size),
+        content=distinct(bars.content),
+        identity=distinct(bars.identity),
+        repeated=int(table.num_rows - distinct(versions).size),
         many_current=int((current > 1).sum()),
         no_current=int((current == 0).sum()),
     )

@@ -12,8 +12,8 @@ from pyarrow import fs
 from shared.errors import ConfigurationError, TransientError
 from shared.settings import LakeSettings
 
-INTERNAL: Final = (".tmp", ".locks", ".probe")
-"""Folders in a bucket that belong to the folder store itself; no reader's glob for Parquet sees them."""
+INTERNAL: Final = "."
+"""What begins with it in a bucket belongs to the store itself (locks, probes); no reader's glob sees it."""
 
 
 class UnreadableError(Exception):
@@ -53,7 +53,7 @@ class LakeFiles:
             Listed(bucket, info.path[len(base) + 1 :], info.size) for info in infos if info.type == fs.FileType.File
         ]
         return sorted(
-            (o for o in found if o.name.startswith(prefix) and o.name.split("/")[0] not in INTERNAL),
+            (o for o in found if o.name.startswith(prefix) and not o.name.startswith(INTERNAL)),
             key=lambda o: o.name,
         )
 

@@ -129,6 +129,14 @@ class Verification:
     compared_with: tuple[str, ...] = ()
     seconds: float = 0.0
 
+    def add(self, part: "Verification") -> None:
+        """Add what was found in another part of the lake."""
+        self.tickers += part.tickers
+        self.objects += part.objects
+        self.strays += part.strays
+        self.waiting += part.waiting
+        self.refused_in_topics += part.refused_in_topics
+
     def _sum(self, name: str) -> int:
         return sum(ticker.total(name) for ticker in self.tickers)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cli.verify.content import Hashes, Minutes, weeks_of
+from cli.verify.content import Hashes, Minutes, distinct, weeks_of
 
 _NONE: Hashes = np.empty(0, dtype=np.uint64)
 
@@ -38,7 +38,7 @@ class Tally:
 
     def distinct(self, ticker: str, week: int) -> Hashes:
         """Return the sorted hashes of the different bars."""
-        return np.unique(self.rows(ticker, week))
+        return distinct(self.rows(ticker, week))
 
 
 def by_week(minutes: Minutes) -> Iterator[tuple[int, np.ndarray]]:
@@ -56,5 +56,7 @@ def by_week(minutes: Minutes) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def missing_from(wanted: Hashes, found: Hashes) -> int:
-    """Return how many different bars of `wanted` are not in `found`."""
+    """Return how many different bars of `wanted` are not in `found`; both sorted, each once."""
+    if np.array_equal(wanted, found):
+        return 0
     return int(np.setdiff1d(wanted, found).size)
