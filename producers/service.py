@@ -85,7 +85,7 @@ def _publish_live(runtime: Runtime, arguments: Arguments, live: Live, kafka: Kaf
 
 
 def _delivery(runtime: Runtime, kafka: KafkaSettings) -> Delivery:
-    writer = runtime.resources.enter_context(KafkaWriter(kafka, runtime.name))
+    writer = runtime.resources.enter_context(KafkaWriter(kafka, runtime.name, queue_mib=32))
     return Delivery(writer, runtime, ProducerSettings.load().producer_delivery_seconds)
 
 

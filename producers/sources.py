@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
 from producers.arguments import Arguments
 from producers.settings import ProducerSettings
@@ -86,17 +87,16 @@ def _company_files(arguments: Arguments, _: Clock) -> Source:
 
 def _file_options(arguments: Arguments) -> "FileOptions":
     from producers.files.options import FileOptions
-    from shared.contracts.calendar import NEW_YORK
 
-    midnight = datetime.min.time()
+    midnight, zone = datetime.min.time(), ZoneInfo("America/New_York")
     end = arguments.end
     return FileOptions(
         timezone=arguments.timezone,
         adjusted=arguments.adjusted,
         ticker=arguments.ticker,
         tickers=frozenset(arguments.tickers),
-        start=None if arguments.start is None else datetime.combine(arguments.start, midnight, NEW_YORK),
-        end=None if end is None else datetime.combine(end + timedelta(days=1), midnight, NEW_YORK),
+        start=None if arguments.start is None else datetime.combine(arguments.start, midnight, zone),
+        end=None if end is None else datetime.combine(end + timedelta(days=1), midnight, zone),
         reject_share_max=ProducerSettings.load().producer_reject_share_max,
     )
 

@@ -50,7 +50,7 @@ class CsvTable:
         first = self._block.first - self._header
         numbers = pl.int_range(first, first + table.height, dtype=pl.Int64, eager=True)
         if table["c0"].null_count():  # perhaps blank lines, which are no rows
-            self._filled = [place for place, line in enumerate(self._lines) if line.strip()]
+            self._filled = [place for place, line in enumerate(self._lines) if line.rstrip(b"\r")]
             table, numbers = table[self._filled], numbers.gather(self._filled)
         chosen = [pl.col(f"c{position}").alias(name) for name, position in names.items()]
         if table[_EXTRA].null_count() < table.height:
@@ -89,5 +89,5 @@ class CsvTable:
 
 def tidied(cells: pl.DataFrame) -> pl.DataFrame:
     """Return the table without blanks and quotes around texts; null where nothing is left."""
-    text = pl.col(pl.String).exclude("reason").str.strip_chars(" \"'")
+    text = pl.col(pl.String).exclude("reason").str.strip_chars(" ").str.replace(r'^"(.*)"$', "$1").str.strip_chars(" ")
     return cells.with_columns(pl.when(text != "").then(text))

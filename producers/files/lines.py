@@ -80,6 +80,7 @@ class LineSplitter:
             return
         self._extend(piece[:first])
         if self._tail_length > MAX_LINE_BYTES:
+            self._tail_length -= 1  # the line end
             yield from self._long_line()
         else:
             self._add(bytes(self._tail))

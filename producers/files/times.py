@@ -107,7 +107,7 @@ class TimeReader:
 
     def _learned(self, text: pl.Series) -> Form:
         """Return the most frequent known form among the first rows."""
-        first = text.drop_nulls().head(_LEARN_ROWS).str.strip_chars(" \"'")
+        first = text.drop_nulls().head(_LEARN_ROWS).str.strip_chars(' "')
         masks = _masked(first).value_counts(sort=True)["time"].to_list()
         shown = next(iter(first), "")[:60]
         known = next((form for form in map(form_of, masks) if form is not None), None)

@@ -9,7 +9,7 @@ from producers.files.rows import ROW_COLUMNS, as_bars
 from producers.source import Bars
 from shared.contracts.weeks import week_start
 
-MOST_ROWS: Final = 400_000
+MOST_ROWS: Final = 250_000
 _VALUES: Final = [name for name in ROW_COLUMNS if name != "row"]
 
 
@@ -30,6 +30,7 @@ class WeekBuffer:
         self._adjusted = adjusted
         self._most_rows = most_rows
         self._parts: list[pl.DataFrame] = []
+        self._ready: list[pl.DataFrame] = []
         self._held = 0
 
     def add(self, rows: pl.DataFrame) -> Iterator[Bars]:
@@ -38,36 +39,45 @@ class WeekBuffer:
             return
         self._parts.append(rows)
         self._held += rows.height
-        if self._held <= self._most_rows:
-            return
-        newest = _with_week(rows).select("ticker", "week").unique()
-        held = _with_week(self._take())
-        growing = held.join(newest, on=["ticker", "week"], how="semi").drop("week")
-        if growing.height > self._most_rows // 2:
-            yield from self._weeks(held)
-            return
-        complete = held.join(newest, on=["ticker", "week"], how="anti")
-        del held
-        self._parts, self._held = [growing], growing.height
-        yield from self._weeks(complete)
+        if self._held > self._most_rows:
+            self._part_by_growth(_keys(rows).unique())
+            yield from self._drain()
 
     def finish(self) -> Iterator[Bars]:
         """Yield all that is held."""
         if self._held:
-            yield from self._weeks(_with_week(self._take()))
+            self._ready.append(self._take())
+            yield from self._drain()
+
+    def _part_by_growth(self, newest: pl.DataFrame) -> None:
+        """Make ready what is not of the `newest` weeks; everything, where that would free too little."""
+        held = self._take()
+        newest = newest.with_columns(grows=True)
+        marks = _keys(held).join(newest, on=["ticker", "week"], how="left", maintain_order="left")
+        grows = marks["grows"].fill_null(value=False)
+        if grows.sum() > self._most_rows * 3 // 4:
+            self._ready.append(held)
+            return
+        self._ready.append(held.filter(~grows))
+        self._parts = [held.filter(grows)]
+        self._held = self._parts[0].height
 
     def _take(self) -> pl.DataFrame:
         rows = pl.concat(self._parts, rechunk=True)
         self._parts, self._held = [], 0
         return rows
 
+    def _drain(self) -> Iterator[Bars]:
+        while self._ready:
+            yield from self._weeks(self._ready.pop())  # nobody else holds these rows: they are freed as soon as done
+
     def _weeks(self, rows: pl.DataFrame) -> Iterator[Bars]:
-        """Yield the rows (ROW_COLUMNS and `week`) by ticker and week, each in order of time and then of the file."""
-        rows = rows.sort("ticker", "timestamp", "row")
-        sizes = rows.group_by("ticker", "week", maintain_order=True).len()["len"]
+        """Yield the rows by ticker and week, each in order of time and then of the file."""
+        sizes = _keys(rows).group_by("ticker", "week").len().sort("ticker", "week")["len"].to_list()
+        order = rows.select(pl.arg_sort_by("ticker", "timestamp", "row")).to_series()
         start = 0
         for size in sizes:
-            yield self._bars(rows.slice(start, size).drop("week"))
+            yield self._bars(rows[order.slice(start, size)])
             start += size
 
     def _bars(self, week: pl.DataFrame) -> Bars:
@@ -78,5 +88,5 @@ class WeekBuffer:
         return Bars(frame, week.height - distinct.height, self._origin, distinct["row"])
 
 
-def _with_week(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.with_columns(week_start().alias("week"))
+def _keys(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.select("ticker", week_start().alias("week"))
