@@ -32,18 +32,21 @@ def sessions(first: date, last: date) -> list[date]:
     return [s.date() for s in _covering(last).sessions_in_range(first.isoformat(), last.isoformat())]
 
 
+@lru_cache(maxsize=16_384)
 def session_open(day: date) -> datetime:
     """Return the open of session `day`, aware, UTC."""
     opened: datetime = _covering(day).session_open(day.isoformat()).to_pydatetime()
     return opened.astimezone(UTC)
 
 
+@lru_cache(maxsize=16_384)
 def session_close(day: date) -> datetime:
     """Return the close of session `day` (earlier on a half day), aware, UTC."""
     closed: datetime = _covering(day).session_close(day.isoformat()).to_pydatetime()
     return closed.astimezone(UTC)
 
 
+@lru_cache(maxsize=16_384)
 def next_session(day: date) -> date:
     """Return the first session strictly after `day`."""
     following: date = _covering(day).date_to_session((day + timedelta(days=1)).isoformat(), direction="next").date()
