@@ -37,8 +37,9 @@ class FolderStore:
     def __init__(self, root: Path, lock_seconds: float = 10.0) -> None:
         self._root = root.absolute()
         self._lock_seconds = lock_seconds
-        for folder in self._root.glob(f"*/{TEMPORARY}"):
-            remove_orphans(folder)
+        with self._explained("open", self._root):
+            for folder in self._root.glob(f"*/{TEMPORARY}"):
+                remove_orphans(folder)
 
     def ensure_bucket(self, bucket: str) -> bool:
         folder = self._root / check_bucket(bucket)
@@ -83,7 +84,9 @@ class FolderStore:
 
     def _bucket(self, bucket: str) -> Path:
         folder = self._root / check_bucket(bucket)
-        if not (folder / LOCKS).is_dir():
+        with self._explained("open", folder):
+            made = (folder / LOCKS).is_dir()
+        if not made:
             raise ConfigurationError(
                 f"the lake folder {self._root} (LAKE_URL) has no bucket {bucket}; run `python -m infra.provision`."
             )
@@ -120,7 +123,7 @@ class FolderStore:
     def _explained(self, action: str, path: Path) -> Iterator[None]:
         try:
             yield
-        except (NotADirectoryError, IsADirectoryError) as error:
+        except (NotADirectoryError, IsADirectoryError, FileExistsError) as error:
             raise ContractError(f"cannot {action} {path}: an object and a folder would have the same name.") from error
         except OSError as error:
             raise TransientError(f"cannot {action} {path}: {_advice(error, self._root)}") from error

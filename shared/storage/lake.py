@@ -1,7 +1,7 @@
 """Opens the lake that LAKE_URL names: a folder, or a bucket store that speaks S3."""
 
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from shared.errors import ConfigurationError
 from shared.ports import ObjectStore
@@ -19,16 +19,11 @@ def open_store(settings: LakeSettings) -> ObjectStore:
     Raises:
         ConfigurationError: LAKE_URL is of another kind, or what it needs is not set.
     """
-    scheme, rest = _split(settings.lake_url)
-    if scheme == "file":
+    scheme, _, rest = settings.lake_url.partition("://")
+    if scheme == "file" and rest:
         return FolderStore(Path(unquote(rest)))
-    if scheme in ("s3", "s3s"):
+    if scheme in ("s3", "s3s") and rest:
         return S3Store(settings)
     raise ConfigurationError(
         f"LAKE_URL: {settings.lake_url!r} is neither file:///folder, s3://host:port nor s3s://host:port. Set it so."
     )
-
-
-def _split(url: str) -> tuple[str, str]:
-    parts = urlsplit(url)
-    return parts.scheme, f"{parts.netloc}{parts.path}"
