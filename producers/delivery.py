@@ -1,10 +1,13 @@
 """Sending with patience: while Kafka is away a producer waits, says so in its heartbeat, and loses nothing."""
 
 from collections.abc import Callable
+from typing import Final
 
 from shared.errors import TransientError
 from shared.ports import Outgoing, Position, RecordWriter
 from shared.runtime.service import Runtime
+
+_SETTLE_SECONDS: Final = 5.0
 
 
 class StoppedError(Exception):
@@ -42,6 +45,14 @@ class Delivery:
             StoppedError: the process is to end.
         """
         self._patiently(lambda: self._writer.flush(5.0))
+
+    def settle(self) -> None:
+        """Give what was sent a few seconds to be confirmed, at the end of a process.
+
+        Raises:
+            TransientError: something is not confirmed.
+        """
+        self._writer.flush(_SETTLE_SECONDS)
 
     def _patiently(self, call: Callable[[], None]) -> None:
         first: float | None = None

@@ -57,9 +57,10 @@ def publish_history(job: Job, again: bool) -> int:
         TransientError: the source or Kafka did not answer; started again, the run goes on.
     """
     done = None if again else _done(job)
-    if done is not None:
-        return _report(job, done, seconds=0.0, resumed=False, already_done=True)
-    return HistoryRun(job, afresh=again).run()
+    if done is None:
+        return HistoryRun(job, afresh=again).run()
+    _confirm_again(job, done)
+    return _report(job, done, seconds=0.0, resumed=False, already_done=True)
 
 
 def _done(job: Job) -> Tally | None:
@@ -68,6 +69,18 @@ def _done(job: Job) -> Tally | None:
         return job.cursor.total()
     told = not (job.cursor.void or job.cursor.begun) and all(topic in job.history.confirmed for topic in job.topics)
     return job.history.tally(job.topics) if told else None
+
+
+def _confirm_again(job: Job, done: Tally) -> None:
+    """Confirm to a caller that has declared another attempt of a run that is confirmed: it waits for an answer."""
+    if job.own:
+        return
+    for topic in job.topics:
+        before = job.history.confirmed.get(topic)
+        if before is None or before.attempt < job.history.attempt:
+            record = confirmed(job.plan, topic, job.history.attempt, done.topic(topic), job.runtime.clock)
+            job.delivery.send(record)
+    job.delivery.flush()
 
 
 class HistoryRun:
@@ -93,9 +106,9 @@ class HistoryRun:
         job = self._job
         units = job.source.units()
         resumed = job.cursor.begun and not self._afresh
-        attempt = self._begin()
         self._total = max(1, sum(unit.weight for unit in units))
         try:
+            attempt = self._begin()
             if not self._publish(units):
                 return self._stopped()
             job.delivery.flush()
@@ -104,6 +117,9 @@ class HistoryRun:
             self._confirm(attempt)
         except StoppedError:
             return self._stopped()
+        except TransientError:
+            self._keep()
+            raise
         seconds = job.runtime.clock.monotonic() - self._started
         return _report(job, job.cursor.total(), seconds=seconds, resumed=resumed, already_done=False)
 
@@ -170,14 +186,18 @@ class HistoryRun:
             job.runtime.heartbeat.beat("running", detail, {"rows": self._rows})
 
     def _stopped(self) -> int:
-        """Keep what is confirmed, and say how to go on."""
+        """Say how to go on."""
         job = self._job
-        with suppress(TransientError, StoppedError):  # what is not confirmed is sent again by the next start
-            job.delivery.flush()
-        job.cursor.save()
+        self._keep()
         text = f"stopped: run {job.plan.run_id} goes on where it stands when it is started again"
         job.reporter.end("stopped", {"run_id": job.plan.run_id, "rows": self._rows}, text)
         return STOPPED
+
+    def _keep(self) -> None:
+        """Keep what is confirmed; what is not is sent again by the next start."""
+        with suppress(TransientError, StoppedError):
+            self._job.delivery.settle()
+        self._job.cursor.save()
 
 
 def _report(job: Job, tally: Tally, *, seconds: float, resumed: bool, already_done: bool) -> int:

@@ -2,7 +2,7 @@
 
 from producers.arguments import Arguments
 from producers.cursor import Cursor, Place, cursor_path
-from producers.delivery import Delivery
+from producers.delivery import Delivery, StoppedError
 from producers.history import Job, publish_history
 from producers.live import LiveLoop, LiveMark
 from producers.publishing import Publisher, Route, Stamp
@@ -16,7 +16,7 @@ from shared.errors import ConfigurationError
 from shared.kafka.admin import KafkaAdmin
 from shared.kafka.producer import KafkaWriter
 from shared.kafka.scan import read_topic
-from shared.runtime.service import Runtime
+from shared.runtime.service import STOPPED, Runtime
 from shared.settings import KafkaSettings
 
 
@@ -28,6 +28,13 @@ def publish(runtime: Runtime, arguments: Arguments) -> int:
         ContractError: a topic is not there.
         TransientError: Kafka or the source did not answer within the bounds of patience.
     """
+    try:
+        return _publish(runtime, arguments)
+    except StoppedError:
+        return STOPPED  # asked to stop while Kafka was away
+
+
+def _publish(runtime: Runtime, arguments: Arguments) -> int:
     offer = offer_of(arguments)
     kafka = KafkaSettings.load()
     if not arguments.live:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from infra.embedded.jars import ensure_jars
 from infra.embedded.kafka import KafkaServer
@@ -16,6 +17,9 @@ from infra.embedded.ports import free_port
 from infra.embedded.postgres import DATABASE, USER, PostgresServer
 from infra.embedded.settings import EmbeddedSettings
 from shared.settings import PostgresSettings
+
+settings.register_profile("tickerstream", deadline=None)  # no test is about time; a hang has pytest's own limit
+settings.load_profile("tickerstream")
 
 
 @contextmanager
