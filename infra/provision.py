@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from importlib.resources import files
 from typing import TextIO
 
+from pydantic import Field
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from infra.migrations import migrate
@@ -13,12 +14,16 @@ from shared.contracts.lake import DATASETS
 from shared.contracts.topics import with_macro_named
 from shared.errors import ConfigurationError, ContractError, TransientError
 from shared.kafka.admin import KafkaAdmin
-from shared.settings import KafkaSettings, LakeSettings, PostgresSettings
+from shared.settings import KafkaSettings, LakeSettings, PostgresSettings, Settings
 from shared.storage.lake import open_store
-from shared.storage.postgres import make_engine, transaction
+from shared.storage.postgres import make_engine
 from shared.storage.tickers import TickerRegistry
 
-WAIT_SECONDS = 60.0
+
+class ProvisionSettings(Settings):
+    """How long provisioning waits for a server that does not answer yet."""
+
+    provision_wait_seconds: float = Field(60.0, ge=0)
 
 
 def topics() -> Iterator[str]:
@@ -32,9 +37,10 @@ def buckets() -> Iterator[str]:
     """Make the lake's buckets, and prove that the store honours conditional writes."""
     settings = LakeSettings.load()
     store = open_store(settings)
+    made = [dataset.bucket for dataset in DATASETS if store.ensure_bucket(dataset.bucket)]
     for dataset in DATASETS:
-        store.ensure_bucket(dataset.bucket)
         store.probe(dataset.bucket)
+    yield from (f"bucket {bucket}: made" for bucket in made)
     yield f"lake: {len(DATASETS)} buckets, conditional writes honoured"
 
 
@@ -42,8 +48,6 @@ def schema() -> Iterator[str]:
     """Migrate PostgreSQL, and seed the registry of tickers once."""
     engine = make_engine(PostgresSettings.load())
     try:
-        with transaction(engine):
-            pass  # says in one line what is wrong if the server cannot be used
         before, after = migrate(engine)
         yield f"postgres: schema at {after}" + ("" if before == after else f" (was {before or 'empty'})")
         text = files("infra").joinpath("seed/tickers.csv").read_text(encoding="utf-8")
@@ -53,27 +57,28 @@ def schema() -> Iterator[str]:
         engine.dispose()
 
 
-def provision(out: TextIO) -> None:
-    """Do every step, waiting up to WAIT_SECONDS for each server; write a line for each thing done.
+def provision(out: TextIO, wait_seconds: float) -> None:
+    """Do every step, waiting up to `wait_seconds` for its server; write a line for each thing done.
 
     Raises:
         ConfigurationError: a person has to act.
+        ContractError: what is there contradicts the contracts.
         TransientError: a server did not answer in time.
     """
     steps: tuple[Callable[[], Iterator[str]], ...] = (topics, buckets, schema)
     patient = retry_if_exception_type(TransientError)
     for step in steps:
-        for attempt in Retrying(retry=patient, stop=stop_after_delay(WAIT_SECONDS), wait=wait_fixed(1), reraise=True):
+        for attempt in Retrying(retry=patient, stop=stop_after_delay(wait_seconds), wait=wait_fixed(1), reraise=True):
             with attempt:
                 for line in step():
                     out.write(f"{line}\n")
-                out.flush()
+                    out.flush()
 
 
 def main() -> int:
     """Provision; return 0, 1 (a server did not answer) or 2 (a person has to act)."""
     try:
-        provision(sys.stdout)
+        provision(sys.stdout, ProvisionSettings.load().provision_wait_seconds)
     except TransientError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1

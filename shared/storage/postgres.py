@@ -1,7 +1,9 @@
 """PostgreSQL: the engine with its bounds, and errors that say who must act."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from sqlalchemy import URL, Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -9,9 +11,16 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from shared.errors import ConfigurationError, TransientError
 from shared.settings import PostgresSettings
 
-CONNECT_SECONDS = 5
-STATEMENT_MILLISECONDS = 60_000
-_REFUSED_LOGINS = ("password authentication failed", "no password supplied", "role ", "does not exist")
+CONNECT_SECONDS: Final = 5
+STATEMENT_MILLISECONDS: Final = 60_000
+SILENCE_MILLISECONDS: Final = 30_000
+# libpq gives no code for a refused login, only words.
+_REFUSED_LOGIN: Final = re.compile(
+    r'password authentication failed|no password supplied|no pg_hba\.conf entry|(role|database) "[^"]*" does not exist'
+    r"|permission denied for database|is not permitted to log in"
+)
+_MISSING: Final = {"42P01", "42703", "3F000"}  # table, column, schema
+_NO_RIGHT: Final = "42501"
 
 
 def make_engine(settings: PostgresSettings) -> Engine:
@@ -25,7 +34,12 @@ def make_engine(settings: PostgresSettings) -> Engine:
         database=settings.postgres_db,
     )
     options = f"-c statement_timeout={STATEMENT_MILLISECONDS} -c timezone=UTC"
-    arguments = {"connect_timeout": CONNECT_SECONDS, "options": options, "application_name": "tickerstream"}
+    arguments = {
+        "connect_timeout": CONNECT_SECONDS,
+        "tcp_user_timeout": SILENCE_MILLISECONDS,
+        "options": options,
+        "application_name": "tickerstream",
+    }
     return create_engine(url, pool_pre_ping=True, pool_size=2, connect_args=arguments)
 
 
@@ -34,28 +48,33 @@ def transaction(engine: Engine) -> Iterator[Connection]:
     """Provide a connection in one transaction: committed at the end, rolled back on any error.
 
     Raises:
-        ConfigurationError: the server refuses the login.
-        TransientError: the server cannot be reached, or went away.
+        ConfigurationError: the server refuses the login, lacks the schema, or gives no right.
+        TransientError: the server cannot be reached, went away, or cannot do it now.
     """
     try:
         with engine.begin() as connection:
             yield connection
-    except OperationalError as error:
-        raise _who_acts(error, engine.url) from error
     except DBAPIError as error:
-        if error.connection_invalidated:
-            raise _who_acts(error, engine.url) from error
-        raise
+        raise _who_acts(error, engine.url) or error from error
 
 
-def _who_acts(error: DBAPIError, url: URL) -> ConfigurationError | TransientError:
-    reason = str(error.orig).strip().splitlines()[0]
-    if any(sign in reason for sign in _REFUSED_LOGINS):
+def _who_acts(error: DBAPIError, url: URL) -> ConfigurationError | TransientError | None:
+    """Return the error of ours; None for one that is a defect, such as a violated constraint."""
+    reason = (str(error.orig).strip().splitlines() or ["no reason given"])[0]
+    where = f"PostgreSQL at {url.host}:{url.port}"
+    code = getattr(error.orig, "pgcode", None)
+    if _REFUSED_LOGIN.search(reason):
         return ConfigurationError(
-            f"PostgreSQL at {url.host}:{url.port} refuses the login: {reason}. "
-            "Check POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB."
+            f"{where} refuses the login: {reason}. Check POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB."
         )
-    return TransientError(
-        f"PostgreSQL at {url.host}:{url.port} does not answer: {reason}. "
-        "Is it up, and are POSTGRES_HOST and POSTGRES_PORT right?"
-    )
+    if code in _MISSING:
+        return ConfigurationError(f"{where} lacks a part of the schema: {reason}. Run `python -m infra.provision`.")
+    if code == _NO_RIGHT:
+        return ConfigurationError(f"{where} gives no right: {reason}. Grant it to POSTGRES_USER {url.username}.")
+    if code is not None and isinstance(error, OperationalError):
+        return TransientError(f"{where} could not do it now: {reason}. See the server's log.")
+    if error.connection_invalidated or isinstance(error, OperationalError):
+        return TransientError(
+            f"{where} does not answer: {reason}. Is it up, and are POSTGRES_HOST and POSTGRES_PORT right?"
+        )
+    return None

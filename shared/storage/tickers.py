@@ -55,20 +55,23 @@ class TickerRegistry:
         return [t.ticker for t in self.all() if t.active]
 
     def add(self, tickers: Iterable[str], name: str = "") -> list[str]:
-        """Make the tickers active; return those that were not before.
+        """Make the tickers active, and set their name if one is given; return those that were not active before.
 
         Raises:
             ConfigurationError: one of them is not a ticker; nothing is changed then.
         """
-        wanted = [_checked(ticker) for ticker in tickers]
+        wanted = sorted({_checked(ticker) for ticker in tickers})
+        if not wanted:
+            return []
+        rows = insert(TICKERS).values([{"ticker": ticker, "active": True} for ticker in wanted])
+        back = rows.on_conflict_do_update(
+            index_elements=["ticker"], set_={"active": True, "removed_at": None}, where=~TICKERS.c.active
+        )
         with transaction(self._engine) as connection:
-            active = select(TICKERS.c.ticker).where(TICKERS.c.active)
-            before = set(connection.execute(active).scalars())
-            for ticker in wanted:
-                row = insert(TICKERS).values(ticker=ticker, name=name, active=True)
-                again = {"active": True, "removed_at": None} | ({"name": name} if name else {})
-                connection.execute(row.on_conflict_do_update(index_elements=["ticker"], set_=again))
-        return sorted(set(wanted) - before)
+            added = sorted(connection.execute(back.returning(TICKERS.c.ticker)).scalars())
+            if name:
+                connection.execute(TICKERS.update().where(TICKERS.c.ticker.in_(wanted)).values(name=name))
+        return added
 
     def remove(self, tickers: Iterable[str]) -> list[str]:
         """Make the tickers inactive, keeping their rows; return those that were active before."""
@@ -84,7 +87,6 @@ class TickerRegistry:
         A registry that people have changed is left alone: what they removed does not come back.
         """
         with transaction(self._engine) as connection:
-            connection.execute(TICKERS.select().with_for_update())
             if connection.execute(select(func.count()).select_from(TICKERS)).scalar_one():
                 return 0
             rows = [{"ticker": _checked(ticker), "name": name} for ticker, name in names.items()]
@@ -93,6 +95,8 @@ class TickerRegistry:
 
 
 def _checked(ticker: str) -> str:
-    if not re.match(NAME_PATTERN, ticker):
-        raise ConfigurationError(f"'{ticker}' is not a ticker: capital letters, digits, dots and dashes, at most 32.")
+    if not re.fullmatch(NAME_PATTERN, ticker):
+        raise ConfigurationError(
+            f"{ticker!r} is not a ticker. Use letters, digits and ._=- after a capital or digit, 32 at most."
+        )
     return ticker
