@@ -11,7 +11,7 @@ class ConsumerSettings(Settings):
 
     lake_flush_seconds: float = Field(60.0, gt=0, description="live bars are in the lake after so long at the latest")
     lake_flush_rows: int = Field(
-        200_000, ge=1, description="the lake is written when memory holds as much as so many bars (150 bytes each)"
+        100_000, ge=1, description="the lake is written when memory holds as much as so many bars (150 bytes each)"
     )
     lake_writers: int = Field(4, ge=1, le=64, description="objects that are merged at the same time")
     lake_idle_seconds: float = Field(1.0, gt=0, description="history is written when its topic was quiet for so long")

@@ -4,7 +4,7 @@ Float64 if all values are numbers, Boolean if all are booleans, else String. Num
 the shortest text that reads back as the same number (`1.0`, `0.1`, `1e+20`), booleans as `true` and `false`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 
@@ -18,34 +18,33 @@ def join_types(dataset: Dataset, frames: Iterable[pl.DataFrame]) -> dict[str, pl
     Raises:
         ContractError: a column holds neither text nor numbers nor booleans.
     """
-    if not dataset.open_columns:
-        return {}
     kinds: dict[str, set[pl.DataType]] = {}
-    for frame in frames:
-        for name in frame.columns:
-            if name not in dataset.lake_columns:
-                kinds.setdefault(name, set()).update(_kinds_of_values(frame[name]))
+    for frame in frames if dataset.open_columns else ():
+        for column in frame.iter_columns():
+            if column.name not in dataset.lake_columns:
+                kinds.setdefault(column.name, set()).update(_kinds_of_values(column))
     return {name: _joined(kinds[name]) for name in sorted(kinds)}
 
 
-def cast(frame: pl.DataFrame, name: str, kind: pl.DataType) -> pl.Expr:
-    """Return the open column `name` of `frame` in its joined type; null where the frame has none."""
-    held = frame.schema.get(name, pl.Null())
-    if held == pl.Null() or _kinds_of_values(frame[name]) == set():
-        return pl.lit(None, kind).alias(name)
-    column = pl.col(name)
-    if held.is_numeric():
-        column = without_minus_zero(column.cast(pl.Float64))
-    if kind != pl.String or held == pl.String:
+def cast(frame: pl.DataFrame, kinds: Mapping[str, pl.DataType]) -> list[pl.Series]:
+    """Return the open columns of `frame` in their joined types; null where it has none."""
+    present = {column.name: column for column in frame.iter_columns() if column.name in kinds}
+    return [
+        _cast(present[name], kind) if name in present else pl.Series(name, [None], kind).new_from_index(0, frame.height)
+        for name, kind in kinds.items()
+    ]
+
+
+def _cast(column: pl.Series, kind: pl.DataType) -> pl.Series:
+    if column.dtype == kind:
         return column
-    if held == pl.Boolean:
-        return pl.when(column).then(pl.lit("true")).when(~column).then(pl.lit("false")).otherwise(None).alias(name)
-    return column.map_elements(repr, return_dtype=pl.String)
-
-
-def without_minus_zero(column: pl.Expr) -> pl.Expr:
-    """Return the numbers with -0.0 made 0.0, its equal."""
-    return pl.when(column == 0.0).then(0.0).otherwise(column).name.keep()
+    if column.null_count() == len(column) or kind != pl.String:
+        return column.cast(kind)
+    if column.dtype == pl.Boolean:
+        texts = [None if value is None else str(value).lower() for value in column]
+    else:  # a zero is 0.0, never -0.0
+        texts = [None if value is None else repr(float(value) + 0.0) for value in column]
+    return pl.Series(column.name, texts, pl.String)
 
 
 def _kinds_of_values(column: pl.Series) -> set[pl.DataType]:

@@ -69,54 +69,54 @@ def _part(versions: pl.DataFrame, key: list[str]) -> tuple[pl.DataFrame, pl.Data
 def _gather(dataset: Dataset, frames: tuple[pl.DataFrame, ...]) -> pl.DataFrame:
     """Return all rows with one set of columns: identity columns (stated time as _STATED), then `ingested_at`."""
     extra = open_columns.join_types(dataset, frames)
-    gathered = pl.concat([_empty(dataset, extra), *(_identity(dataset, frame, extra) for frame in frames)])
-    floats = [name for name, kind in gathered.schema.items() if kind == pl.Float64]
-    if floats and gathered.select(pl.any_horizontal(pl.col(floats).is_nan().any())).item():
+    gathered = pl.concat([_identity(dataset, frame, extra) for frame in frames] or [_empty(dataset)])
+    floats = pl.col(pl.Float64)
+    if gathered.select(pl.any_horizontal(floats.is_nan().any())).item():
         raise ContractError(f"{dataset.bucket}: a number is NaN; a missing one must be null. Mend what wrote it.")
-    return gathered
+    return gathered.with_columns(pl.when(floats == 0.0).then(0.0).otherwise(floats).name.keep())  # never minus zero
 
 
 def _identity(dataset: Dataset, frame: pl.DataFrame, extra: dict[str, pl.DataType]) -> pl.DataFrame:
     """Return `frame` with the identity columns in a fixed order and types, and `ingested_at`."""
+    present = frame.schema
     needed = {*dataset.natural_key, dataset.stated_known, dataset.basis, "source", INGESTED_AT}
-    if missing := sorted(needed - set(frame.columns)):
+    if missing := sorted(needed - present.keys()):
         raise ContractError(f"{dataset.bucket}: columns are missing: {', '.join(missing)}. Mend what wrote them.")
-    unknown = sorted(set(frame.columns) - dataset.lake_columns.keys())
+    unknown = sorted(present.keys() - dataset.lake_columns.keys())
     if unknown and not dataset.open_columns:
         raise ContractError(
             f"{dataset.bucket}: columns are not of this version's contract: {', '.join(unknown)}. "
             "A newer version wrote them: run that one."
         )
-    message = [_column(frame, name, kind) for name, kind in dataset.columns.items() if name != dataset.stated_known]
-    opened = [open_columns.cast(frame, name, kind) for name, kind in extra.items()]
+    message = [_column(present, name, kind) for name, kind in dataset.columns.items() if name != dataset.stated_known]
+    stamped = _column(present, INGESTED_AT, INSTANT)
     try:
-        return frame.select(*message, *opened, _stated(dataset, frame), _column(frame, INGESTED_AT, INSTANT))
+        return frame.select(*message, *open_columns.cast(frame, extra), _stated(dataset, present), stamped)
     except pl.exceptions.PolarsError as error:
         what = str(error).partition("\n")[0]
         raise ContractError(f"{dataset.bucket}: a column has another type: {what}. Mend what wrote it.") from error
 
 
-def _column(frame: pl.DataFrame, name: str, kind: pl.DataType) -> pl.Expr:
-    """Return the column in its type; null where the frame has none; never minus zero."""
-    if name not in frame.columns:
+def _column(present: pl.Schema, name: str, kind: pl.DataType) -> pl.Expr:
+    """Return the column in its type; null where the frame has none."""
+    if name not in present:
         return pl.lit(None, kind).alias(name)
-    column = pl.col(name) if frame.schema[name] == kind else pl.col(name).cast(kind)
-    return open_columns.without_minus_zero(column) if kind == pl.Float64 else column
+    return pl.col(name) if present[name] == kind else pl.col(name).cast(kind)
 
 
-def _stated(dataset: Dataset, frame: pl.DataFrame) -> pl.Expr:
+def _stated(dataset: Dataset, present: pl.Schema) -> pl.Expr:
     """Return the known time as the message states it: as such, from the lake's own column, or by the nominal rule."""
     if dataset.nominal_after is not None:
         column, after = dataset.nominal_after
         observed = pl.col(dataset.basis).is_in(list(dataset.observed))
         return pl.when(observed).then(dataset.stated_known).otherwise(pl.col(column) + after).alias(_STATED)
-    stated = dataset.stated if dataset.stated in frame.columns else dataset.stated_known
+    stated = dataset.stated if dataset.stated in present else dataset.stated_known
     return pl.col(stated or dataset.stated_known).cast(INSTANT).alias(_STATED)
 
 
-def _empty(dataset: Dataset, extra: dict[str, pl.DataType]) -> pl.DataFrame:
+def _empty(dataset: Dataset) -> pl.DataFrame:
     kinds = {name: kind for name, kind in dataset.columns.items() if name != dataset.stated_known}
-    return pl.DataFrame(schema={**kinds, **extra, _STATED: INSTANT, INGESTED_AT: INSTANT})
+    return pl.DataFrame(schema={**kinds, _STATED: INSTANT, INGESTED_AT: INSTANT})
 
 
 def _least_ingested(versions: pl.DataFrame) -> pl.DataFrame:
