@@ -6,7 +6,7 @@ from typing import Any
 
 from cli.output import Column, Output, duration, number
 from cli.pipeline.backfill import Result
-from cli.verify.results import TickerResult, Verification
+from cli.verify.results import Verification, WeekResult
 from infra.embedded.status import StackStatus
 from shared.contracts.bars import SIMULATED_PREFIX
 
@@ -57,13 +57,16 @@ class DemoReport:
         stock = self.published.published.get("stock")
         return stock.count(name) if stock else 0
 
-    def _tickers(self) -> Iterable[TickerResult]:
-        """Yield the tickers of this demo's kind: simulated and real ones may share a lake, never a ticker."""
-        return (t for t in self.verification.tickers if t.ticker.startswith(SIMULATED_PREFIX) == self.simulated)
+    def _weeks(self) -> Iterable[WeekResult]:
+        """Yield the weeks of this demo's data: those in its files; of the simulated exchange all simulated ones."""
+        weeks = (week for ticker in self.verification.tickers for week in ticker.weeks)
+        if self.simulated:
+            return (week for week in weeks if week.ticker.startswith(SIMULATED_PREFIX))
+        return (week for week in weeks if week.source_rows)
 
     def document(self) -> dict[str, Any]:
         """Return the report for a file."""
-        tickers, seconds = list(self._tickers()), self.seconds
+        weeks, seconds = list(self._weeks()), self.seconds
         stages = {
             "start": seconds.start,
             "publish": seconds.publish,
@@ -74,13 +77,14 @@ class DemoReport:
         }
         return {
             "simulated": self.simulated,
-            "tickers": len(tickers),
+            "tickers": len({week.ticker for week in weeks}),
             "bars_read": self._stock("read"),
             "bars_duplicate": self._stock("duplicates"),
             "bars_rejected": self._stock("rejected"),
             "bars_published": self._stock("published"),
-            "lake_rows": sum(t.total("rows") for t in tickers),
-            "lake_objects": sum(week.rows > 0 for t in tickers for week in t.weeks),
+            "bars_in_files": sum(file.rows for file in self.verification.files) if self.verification.files else None,
+            "lake_rows": sum(week.rows for week in weeks),
+            "lake_objects": sum(week.rows > 0 for week in weeks),
             "lost": self.verification.lost,
             "duplicated": self.verification.duplicated,
             "verified": self.good,
@@ -120,7 +124,12 @@ def show_proof(output: Output, report: DemoReport) -> None:
 
 def _bars_rows(found: Mapping[str, Any]) -> list[tuple[str, int, str]]:
     return [
-        ("bars read", found["bars_read"], "simulated" if found["simulated"] else "from files"),
+        ("bars read", found["bars_read"], "simulated" if found["simulated"] else "by the producer"),
+        *(
+            [("bars in the files", found["bars_in_files"], "counted apart")]
+            if found["bars_in_files"] is not None
+            else []
+        ),
         ("repeated in the source", found["bars_duplicate"], "kept once"),
         ("refused", found["bars_rejected"], "see `tickerstream dlq list`" if found["bars_rejected"] else ""),
         ("bars published", found["bars_published"], "already done before" if found["already_done"] else ""),

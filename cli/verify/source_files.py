@@ -14,13 +14,15 @@ from cli.verify.tally import Tally
 from shared.errors import ConfigurationError
 from shared.ports import NoProgress, Progress
 
-# A set of other spacing is told from a thin 1-minute one by having no two bars in consecutive minutes.
+# A set of other spacing is told from a thin 1-minute one by nearly all gaps being multiples of the usual one.
 _ENOUGH_TO_JUDGE: Final = 10
+_MOST: Final = 0.95
+_LONGEST_SPACING: Final = 24 * 60
 
 
 @dataclass(frozen=True, slots=True)
 class FileAccount:
-    """What one file held: `rows` in all, of which `rejected` are no bars. A refused file has a reason and no rows."""
+    """What one file held: `rows` in all, of which `rejected` are no bars; why it, or its end, was refused."""
 
     path: str
     rows: int = 0
@@ -75,7 +77,8 @@ def _read_file(file: Path, zone: ZoneInfo | None, wanted: frozenset[str] | None,
         rejected += int((~good).sum())
         kept = tuple(column[good] for column in values)
         bars.add(ticker, minutes[good], content_hashes(ticker, minutes[good], kept))
-    return FileAccount(str(file), rows=sum(len(minutes) for _, minutes, _ in parts), rejected=rejected)
+    rows = sum(len(minutes) for _, minutes, _ in parts)
+    return FileAccount(str(file), rows, rejected, raw.damage)
 
 
 def _by_ticker(raw: RawBars) -> Iterator[tuple[str, Minutes, tuple[Values, ...]]]:
@@ -88,8 +91,12 @@ def _by_ticker(raw: RawBars) -> Iterator[tuple[str, Minutes, tuple[Values, ...]]
 
 def _check_spacing(minutes: Minutes) -> None:
     known = np.unique(minutes[minutes != UNREADABLE])
-    if len(known) >= _ENOUGH_TO_JUDGE and np.diff(known).min() > 1:
-        raise RefusedFileError(f"its bars are {int(np.diff(known).min())} minutes apart, not 1")
+    if len(known) < _ENOUGH_TO_JUDGE:
+        return
+    gaps = np.diff(known)
+    usual = int(np.bincount(gaps[gaps <= _LONGEST_SPACING]).argmax()) if (gaps <= _LONGEST_SPACING).any() else 0
+    if usual > 1 and np.mean(gaps % usual == 0) >= _MOST:
+        raise RefusedFileError(f"its bars are {usual} minutes apart, not 1")
 
 
 def is_bar(minutes: Minutes, values: tuple[Values, ...]) -> np.ndarray:

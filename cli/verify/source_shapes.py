@@ -2,8 +2,9 @@
 
 import re
 import zipfile
+import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -13,21 +14,23 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.csv
 import pyarrow.parquet as pq
 
 from cli.verify.content import Minutes, Values
+from cli.verify.source_text import read_csv
 from cli.verify.source_times import NoZoneError, minutes_of
 
 PRICES: Final = ("open", "high", "low", "close")
 VALUES: Final = (*PRICES, "volume")
-TIMES: Final = ("timestamp", "datetime", "date", "time")
-TIMES_OF_DAY: Final = ("tod", "time")
+TIMES: Final = ("timestamp", "datetime", "date_time", "bar_start", "window_start", "open_time", "start_time", "start")
+DAYS: Final = ("date", "day")
+TIMES_OF_DAY: Final = ("tod", "time_of_day", "timeofday", "time")
+LONE_TIMES: Final = ("time", "t", "", "unnamed:_0", "__index_level_0__", "index")
 TICKERS: Final = ("ticker", "symbol")
-SUFFIXES: Final = (".csv", ".csv.gz", ".parquet", ".zip")
+SHORT: Final = {"o": "open", "h": "high", "l": "low", "c": "close", "v": "volume", "vol": "volume"}
+SUFFIXES: Final = (".csv", ".csv.gz", ".txt", ".txt.gz", ".parquet", ".pq", ".zip")
 _LEAN_ZONE: Final = ZoneInfo("America/New_York")
 _LEAN_SCALE: Final = 10_000
-_MEGABYTE: Final = 1 << 20
 
 
 class RefusedFileError(Exception):
@@ -42,11 +45,13 @@ class RawBars:
         tickers: One name a row, or one for all.
         minutes: UTC minutes, UNREADABLE where there is no such.
         values: open, high, low, close, volume; NaN where the file has no number.
+        damage: What ended the file early; empty where nothing did.
     """
 
     tickers: "str | pd.Series[str]"
     minutes: Minutes
     values: tuple[Values, ...]
+    damage: str = ""
 
 
 def files_below(path: Path) -> list[Path]:
@@ -63,55 +68,56 @@ def read_bars(path: Path, zone: ZoneInfo | None) -> RawBars:
     Raises:
         RefusedFileError: it cannot be read, or does not hold trade bars.
     """
+    name = path.name.lower()
     try:
-        if path.name.lower().endswith(".zip"):
+        if name.endswith(".zip"):
             return _read_lean(path)
-        table = pq.read_table(path) if path.name.lower().endswith(".parquet") else _read_csv(path)
-        return _from_table(table, path, zone)
+        table, damage = (pq.read_table(path), "") if name.endswith((".parquet", ".pq")) else read_csv(path)
+        return replace(_from_table(table, path, zone), damage=damage)
     except NoZoneError as error:
         raise RefusedFileError(str(error)) from error
-    except (pa.ArrowException, OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
+    except (pa.ArrowException, OSError, EOFError, ValueError, zlib.error, zipfile.BadZipFile) as error:
         raise RefusedFileError(f"cannot be read: {' '.join(str(error).split())[:160]}") from error
 
 
 def ticker_of(path: Path) -> str:
-    """Return the ticker that a file's name tells (`NVDA_1min.csv.gz`), or its folder's where that is a date."""
-    name = path.name
-    for suffix in (".gz", ".csv", ".parquet", ".zip"):
-        name = name.removesuffix(suffix)
-    first = name.split("_")[0]
+    """Return the ticker that a path tells: a folder `ticker=AAA`, the file's name, its folder's if that is a date."""
+    named = [part.partition("=")[2] for part in path.parts if part.lower().startswith(("ticker=", "symbol="))]
+    if named:
+        return named[-1].upper()
+    name = re.sub(r"(\.(csv|txt|gz|parquet|pq|zip))+$", "", path.name, flags=re.IGNORECASE)
+    first = re.split(r"[_ ]", name)[0]
     return (path.parent.name if re.fullmatch(r"[\d-]*", first) else first).upper()
 
 
-def _read_csv(path: Path) -> pa.Table:
-    """Return a CSV with numbers where every row has one, else as text that is judged row by row."""
-    numbers = dict.fromkeys([*VALUES, *(name.capitalize() for name in VALUES)], pa.float64())
-    try:
-        return pa.csv.read_csv(
-            path,
-            read_options=pa.csv.ReadOptions(block_size=8 * _MEGABYTE),
-            convert_options=pa.csv.ConvertOptions(column_types=numbers),
-        )
-    except pa.ArrowInvalid:
-        # pandas sets aside lines with too many fields; text in a number becomes NaN below.
-        frame = pd.read_csv(path, dtype=str, on_bad_lines="skip", encoding_errors="replace")
-        return pa.Table.from_pandas(frame, preserve_index=False)
-
-
 def _from_table(table: pa.Table, path: Path, zone: ZoneInfo | None) -> RawBars:
-    table = table.rename_columns([str(name).strip().lower() for name in table.column_names])
+    table = table.rename_columns([_tidy(str(name)) for name in table.column_names])
     names = set(table.column_names)
     if any(name.startswith(("bid", "ask")) for name in names):
         raise RefusedFileError("it holds quotes, not trade bars")
-    time = _first(TIMES, names)
+    time, of_day = _times(names)
     missing = [name for name in VALUES if name not in names]
     if time is None or missing:
         raise RefusedFileError(f"columns are missing: {', '.join([*([] if time else ['timestamp']), *missing])}")
-    of_day = next((name for name in TIMES_OF_DAY if name in names and name != time), None)
     minutes = minutes_of(table[time], zone, table[of_day] if of_day else None)
     ticker = _first(TICKERS, names)
-    tickers = ticker_of(path) if ticker is None else table[ticker].cast(pa.string()).to_pandas()
+    tickers = ticker_of(path) if ticker is None else table[ticker].cast(pa.string()).to_pandas().str.upper()
     return RawBars(tickers, minutes, tuple(_numbers(table[name]) for name in VALUES))
+
+
+def _tidy(name: str) -> str:
+    """Return a column's name as it is compared: `1. Open` and `O` are open."""
+    plain = re.sub(r"^\d+\._?", "", re.sub(r"[\s\-/]+", "_", name.strip().strip("\"'").lower()))
+    return SHORT.get(plain, plain)
+
+
+def _times(names: set[str]) -> tuple[str | None, str | None]:
+    """Return the columns of the instant (or date) and of the time of day."""
+    instant = _first(TIMES, names)
+    if instant:
+        return instant, None
+    day = _first(DAYS, names)
+    return (day, _first(TIMES_OF_DAY, names)) if day else (_first(LONE_TIMES, names), None)
 
 
 def _first(wanted: Sequence[str], names: set[str]) -> str | None:

@@ -1,0 +1,74 @@
+"""CSV text of source files: fast by pyarrow where every cell is what it should be, else row by row by pandas."""
+
+import gzip
+import io
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.csv
+
+_DELIMITERS: Final = ",;\t|"
+_BLOCK: Final = 8 << 20
+_PIECE: Final = 1 << 16
+_NUMBERS: Final = ("open", "high", "low", "close", "volume")
+
+
+def read_csv(path: Path) -> tuple[pa.Table, str]:
+    """Return a file as a table, and what damage ended it early (empty: none).
+
+    Numbers are numbers where every row has one, else all columns are text.
+
+    Raises:
+        OSError, ValueError, pa.ArrowException: nothing of it can be read.
+    """
+    header = _first_line(path)
+    delimiter = max(_DELIMITERS, key=header.count)
+    names = [name.strip().strip('"') for name in header.split(delimiter)]
+    try:
+        return pa.csv.read_csv(
+            path,
+            read_options=pa.csv.ReadOptions(block_size=_BLOCK),
+            parse_options=pa.csv.ParseOptions(delimiter=delimiter),
+            convert_options=pa.csv.ConvertOptions(
+                column_types={name: pa.float64() for name in names if name.strip().lower() in _NUMBERS}
+            ),
+        ), ""
+    except (pa.ArrowException, OSError):
+        return _read_row_by_row(path, delimiter)
+
+
+def _read_row_by_row(path: Path, delimiter: str) -> tuple[pa.Table, str]:
+    """Return all columns as text; a line with too many fields is left out, so is what follows damage."""
+    data, damage = _content(path)
+    frame = pd.read_csv(io.BytesIO(data), sep=delimiter, dtype=str, on_bad_lines="skip", encoding_errors="replace")
+    return pa.Table.from_pandas(frame, preserve_index=False), damage
+
+
+def _content(path: Path) -> tuple[bytes, str]:
+    """Return the file's whole lines up to where packed data end early, and what ended them."""
+    data = bytearray()
+    with _opened(path) as file:
+        try:
+            while piece := file.read(_PIECE):
+                data += piece
+        except EOFError:
+            whole = data.rfind(b"\n") + 1
+            return bytes(data[:whole]), f"it ends early, after {whole:,} bytes"
+    return bytes(data), ""
+
+
+def _first_line(path: Path) -> str:
+    """Return the header; empty where there is none."""
+    with _opened(path) as file:
+        try:
+            start = file.readline(_PIECE)
+        except EOFError:
+            return ""
+    return start.decode(errors="replace").lstrip("\ufeff").rstrip("\r\n")
+
+
+def _opened(path: Path) -> BinaryIO:
+    packed = path.name.lower().endswith(".gz")
+    return cast(BinaryIO, gzip.open(path)) if packed else path.open("rb")
