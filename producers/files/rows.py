@@ -71,7 +71,7 @@ class RowReader:
             "row",
             self._ticker_of(cells),
             instants.alias("timestamp"),
-            *(_number(cells, name).alias(name) / self._scale for name in PRICES),
+            *(self._price(cells, name) for name in PRICES),
             _number(cells, "volume").alias("volume"),
             _count(cells).alias("trade_count"),
             _positive(_number(cells, "vwap")).alias("vwap"),
@@ -84,6 +84,14 @@ class RowReader:
         judged = typed.with_columns(reasons).with_row_index("index")
         refused = judged.filter(pl.col("reason").is_not_null()).select("index", "row", "reason")
         return self._wanted(judged.filter(pl.col("reason").is_null()).select(ROW_COLUMNS.keys())), refused
+
+    def _price(self, cells: pl.DataFrame, name: str) -> pl.Expr | pl.Series:
+        if self._scale == 1:
+            return _number(cells, name).alias(name)
+        numbers = cells.select(_number(cells, name).alias(name)).to_series()
+        # NumPy divides; polars multiplies by the inverse of a constant, which is not the nearest price.
+        scaled = pl.Series(name, numbers.to_numpy() / self._scale)
+        return scaled.zip_with(numbers.is_not_null(), numbers)
 
     def _ticker_of(self, cells: pl.DataFrame) -> pl.Expr:
         if "ticker" not in cells.columns:

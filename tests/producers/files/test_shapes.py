@@ -131,6 +131,14 @@ def test_lean_trade_zip_gives_the_bars_and_its_quotes_are_noted(tmp_path: Path) 
     assert found.bars.equals(expected())
 
 
+def test_lean_prices_are_the_nearest_numbers(tmp_path: Path) -> None:
+    """A product with 1/10,000 is off by one in the last place for one price in twenty."""
+    prices = range(90_000, 90_000 + 1440)
+    text = "".join(f"{i * 60_000},{p},{p},{p},{p},1\n" for i, p in enumerate(prices))
+    lean_zip(tmp_path / "aaa" / "20250106_trade.zip", text)
+    assert read(tmp_path, FileOptions()).bars["close"].to_list() == [p / 10_000 for p in prices]
+
+
 def test_lean_bars_follow_the_wall_clock_over_a_change_of_clocks(tmp_path: Path) -> None:
     """2014-03-09: clocks go from 02:00 to 03:00, so 09:30 is 8.5 hours after midnight."""
     lean_zip(tmp_path / "aaa" / "20140309_trade.zip", "34200000,100000,110000,95000,102500,100\n")
