@@ -1,9 +1,8 @@
 """Publishing history: a run of units, resumed where it stopped, confirmed when every delivery is."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from producers.cursor import Cursor
 from producers.delivery import Delivery, StoppedError
@@ -12,6 +11,7 @@ from producers.publishing import Publisher
 from producers.reporting import Progress, Reporter
 from producers.runs import RunHistory, RunPlan, confirmed, declared
 from producers.source import Advanced, Note, Reached, Refused, Source, Unit
+from producers.summary import summary_of, text_of
 from producers.tally import Tally
 from shared.errors import TransientError
 from shared.runtime.failpoints import failpoint
@@ -202,7 +202,7 @@ class HistoryRun:
 
 def _report(job: Job, tally: Tally, *, seconds: float, resumed: bool, already_done: bool) -> int:
     """Tell how the run ended; return the exit code."""
-    summary = summary_of(job, tally) | {
+    summary = summary_of(job.plan, job.runtime.name, job.topics[0], tally) | {
         "seconds": round(seconds, 3),
         "resumed": resumed,
         "already_done": already_done,
@@ -213,33 +213,3 @@ def _report(job: Job, tally: Tally, *, seconds: float, resumed: bool, already_do
             job.reporter.line("problem", job.source.name, problem)
     job.reporter.end("done", summary, text_of(summary))
     return CRASHED if tally.problems else STOPPED
-
-
-def summary_of(job: Job, tally: Tally) -> dict[str, Any]:
-    """Return the counts of the run: those of the producer's main topic, and of the others by their names."""
-    main = tally.topic(job.topics[0])
-    counts: dict[str, Any] = {"run_id": job.plan.run_id, "source": job.plan.source}
-    if job.runtime.name == "producers.stock":
-        counts["bars_read"] = main.read
-    counts |= {
-        "read": main.read,
-        "duplicates": main.duplicates,
-        "rejected": main.rejected,
-        "published": main.published,
-        "records": main.records,
-    }
-    others = {name: topic.published for name, topic in tally.topics.items() if name != job.topics[0]}
-    return counts | ({"other_topics": others} if others else {})
-
-
-def text_of(summary: Mapping[str, Any]) -> str:
-    """Return the last line for people."""
-    if summary["already_done"]:
-        return f"run {summary['run_id']} is already done: {summary['published']:,} rows published. --again repeats it."
-    rate = summary["published"] / summary["seconds"] if summary["seconds"] else 0.0
-    others = "".join(f", {count:,} to {name}" for name, count in summary.get("other_topics", {}).items())
-    return (
-        f"run {summary['run_id']}: {summary['read']:,} rows read, {summary['duplicates']:,} duplicates, "
-        f"{summary['rejected']:,} rejected, {summary['published']:,} published in {summary['records']:,} records"
-        f"{others}; {summary['seconds']:.1f} s, {rate:,.0f} rows a second{', resumed' if summary['resumed'] else ''}"
-    )
