@@ -23,7 +23,7 @@ from cli.options import (
 )
 from cli.output import Output
 from cli.pipeline.plan import Choice
-from cli.verify.report import faults, verdict
+from cli.verify.report import SHOWN, faults, verdict
 from infra.embedded.settings import resolve_home
 
 EXAMPLES = """
@@ -98,8 +98,11 @@ def demo(
 def _show(output: Output, found: DemoReport) -> None:
     if not output.json:
         show_proof(output, found)
-    for problem in found.document()["problems"]:
+    problems = found.document()["problems"]
+    for problem in problems[:SHOWN]:
         output.line(f"could not be read: {problem}", style="yellow")
+    if len(problems) > SHOWN:
+        output.line(f"and {len(problems) - SHOWN:,} more (see `tickerstream dlq list --each`)", style="yellow")
     for fault in faults(found.verification):
         output.line(fault, style="red")
     output.line()

@@ -123,13 +123,10 @@ def show_proof(output: Output, report: DemoReport) -> None:
 
 
 def _bars_rows(found: Mapping[str, Any]) -> list[tuple[str, int, str]]:
+    apart = found["bars_in_files"]
     return [
         ("bars read", found["bars_read"], "simulated" if found["simulated"] else "by the producer"),
-        *(
-            [("bars in the files", found["bars_in_files"], "counted apart")]
-            if found["bars_in_files"] is not None
-            else []
-        ),
+        *([] if apart is None else [("rows in the files", apart, "counted by the verifier")]),
         ("repeated in the source", found["bars_duplicate"], "kept once"),
         ("refused", found["bars_rejected"], "see `tickerstream dlq list`" if found["bars_rejected"] else ""),
         ("bars published", found["bars_published"], "already done before" if found["already_done"] else ""),

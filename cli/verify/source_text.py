@@ -2,8 +2,10 @@
 
 import gzip
 import io
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import Final
 
 import pandas as pd
 import pyarrow as pa
@@ -12,6 +14,7 @@ import pyarrow.csv
 _DELIMITERS: Final = ",;\t|"
 _BLOCK: Final = 8 << 20
 _PIECE: Final = 1 << 16
+_LONGEST_HEADER: Final = 1 << 16
 _NUMBERS: Final = ("open", "high", "low", "close", "volume")
 
 
@@ -49,26 +52,36 @@ def _read_row_by_row(path: Path, delimiter: str) -> tuple[pa.Table, str]:
 def _content(path: Path) -> tuple[bytes, str]:
     """Return the file's whole lines up to where packed data end early, and what ended them."""
     data = bytearray()
-    with _opened(path) as file:
-        try:
-            while piece := file.read(_PIECE):
-                data += piece
-        except EOFError:
-            whole = data.rfind(b"\n") + 1
-            return bytes(data[:whole]), f"it ends early, after {whole:,} bytes"
+    try:
+        for piece in _pieces(path):
+            data += piece
+    except EOFError:
+        whole = data.rfind(b"\n") + 1
+        return bytes(data[:whole]), f"it ends early, after {whole:,} bytes"
     return bytes(data), ""
 
 
 def _first_line(path: Path) -> str:
     """Return the header; empty where there is none."""
-    with _opened(path) as file:
-        try:
-            start = file.readline(_PIECE)
-        except EOFError:
-            return ""
-    return start.decode(errors="replace").lstrip("\ufeff").rstrip("\r\n")
+    start = b""
+    with suppress(EOFError):
+        for piece in _pieces(path):
+            start += piece
+            if b"\n" in piece or len(start) > _LONGEST_HEADER:
+                break
+    return start.partition(b"\n")[0].decode(errors="replace").lstrip("\ufeff").rstrip("\r")
 
 
-def _opened(path: Path) -> BinaryIO:
-    packed = path.name.lower().endswith(".gz")
-    return cast(BinaryIO, gzip.open(path)) if packed else path.open("rb")
+def _pieces(path: Path) -> Iterator[bytes]:
+    """Yield the content, unpacked if the name says gzip.
+
+    Raises:
+        EOFError: packed data end early; all before was yielded.
+        OSError, zlib.error: they are damaged.
+    """
+    if not path.name.lower().endswith(".gz"):
+        with path.open("rb") as file:
+            yield from iter(lambda: file.read(_PIECE), b"")
+        return
+    with gzip.open(path) as packed:
+        yield from iter(lambda: packed.read1(_PIECE), b"")  # read() would drop what comes before an early end

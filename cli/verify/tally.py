@@ -18,6 +18,8 @@ class Tally:
 
     def add(self, ticker: str, minutes: Minutes, hashes: Hashes) -> None:
         """Add bars of one ticker, one hash a bar."""
+        if not len(minutes):
+            return
         weeks = self._parts.setdefault(ticker, {})
         for week, rows in by_week(minutes):
             weeks.setdefault(week, []).append(hashes[rows])
