@@ -60,7 +60,7 @@ def publish_history(job: Job, again: bool) -> int:
     if done is None:
         return HistoryRun(job, afresh=again).run()
     _confirm_again(job, done)
-    return _report(job, done, seconds=0.0, resumed=False, already_done=True)
+    return _report(job, done, already_done=True)
 
 
 def _done(job: Job) -> Tally | None:
@@ -121,7 +121,7 @@ class HistoryRun:
             self._keep()
             raise
         seconds = job.runtime.clock.monotonic() - self._started
-        return _report(job, job.cursor.total(), seconds=seconds, resumed=resumed, already_done=False)
+        return _report(job, job.cursor.total(), seconds=seconds, rows=self._rows, resumed=resumed)
 
     def _begin(self) -> int:
         """Declare the attempt where that is ours to do; return its number."""
@@ -200,10 +200,13 @@ class HistoryRun:
         self._job.cursor.save()
 
 
-def _report(job: Job, tally: Tally, *, seconds: float, resumed: bool, already_done: bool) -> int:
-    """Tell how the run ended; return the exit code."""
+def _report(
+    job: Job, tally: Tally, *, seconds: float = 0.0, rows: int = 0, resumed: bool = False, already_done: bool = False
+) -> int:
+    """Tell how the run ended; return the exit code. `seconds` and `rows` are those of this attempt alone."""
     summary = summary_of(job.plan, job.runtime.name, job.topics[0], tally) | {
         "seconds": round(seconds, 3),
+        "rows_a_second": round(rows / seconds) if seconds else 0,
         "resumed": resumed,
         "already_done": already_done,
         "problems": tally.problems,

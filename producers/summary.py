@@ -35,10 +35,10 @@ def text_of(summary: Mapping[str, Any]) -> str:
     """Return the last line for people."""
     if summary["already_done"]:
         return f"run {summary['run_id']} is already done: {summary['published']:,} rows published. --again repeats it."
-    rate = summary["published"] / summary["seconds"] if summary["seconds"] else 0.0
     others = "".join(f", {count:,} to {name}" for name, count in summary.get("other_topics", {}).items())
+    resumed = ", resumed" if summary["resumed"] else ""
     return (
         f"run {summary['run_id']}: {summary['read']:,} rows read, {summary['duplicates']:,} duplicates, "
         f"{summary['rejected']:,} rejected, {summary['published']:,} published in {summary['records']:,} records"
-        f"{others}; {summary['seconds']:.1f} s, {rate:,.0f} rows a second{', resumed' if summary['resumed'] else ''}"
+        f"{others}; {summary['seconds']:.1f} s, {summary['rows_a_second']:,} rows a second{resumed}"
     )

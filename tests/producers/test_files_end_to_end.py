@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from infra.embedded.kafka import KafkaServer
 from shared.contracts.facts import Filing, MacroVintage
 from shared.contracts.runs import RunDeclared, TopicConfirmed, decode_run_event
 from shared.contracts.topics import BARS_HISTORY, DEAD_LETTERS, FILINGS, MACRO, RUNS, TOPICS
@@ -24,6 +26,7 @@ from shared.kafka.partitioner import partition_of
 from shared.kafka.scan import read_topic
 from shared.ports import Record
 from shared.settings import KafkaSettings
+from shared.testing.eventually import eventually
 from tests.conftest import running_kafka, temporary_home
 
 PRICES = ["open", "high", "low", "close", "volume"]
@@ -192,6 +195,28 @@ def test_killed_producer_resumes_its_run_and_loses_nothing(house: House, tmp_pat
     if "before_confirm" in kill:
         assert done["resumed"]
         assert len(house.bars(done["run_id"])) == len(expected)  # all was confirmed: nothing is sent twice
+
+
+def test_broker_killed_while_a_run_is_published_loses_nothing(own_kafka: KafkaServer, tmp_path: Path) -> None:
+    kafka = KafkaSettings(kafka_bootstrap_servers=own_kafka.bootstrap_servers)
+    KafkaAdmin(kafka, "tests").provision(TOPICS)
+    house = House(kafka, tmp_path / "home")
+    expected = write_folder(tmp_path / "bars", seed=4, days=60)
+
+    def kill_once_something_lies_there() -> None:
+        eventually(lambda: sum(KafkaAdmin(kafka, "tests").end_offsets(BARS_HISTORY.name).values()), seconds=60)
+        own_kafka.kill()
+        own_kafka.start()
+
+    with ThreadPoolExecutor(1) as pool:
+        killing = pool.submit(kill_once_something_lies_there)
+        code, lines, _ = house.run(*stock(tmp_path / "bars"))
+        killing.result()
+    own_kafka.wait_healthy()
+
+    done = lines[-1]
+    assert (code, done["published"]) == (0, len(expected))
+    assert_same(house.bars(done["run_id"]), expected)
 
 
 def test_broken_files_answer_in_one_line_each_and_the_rest_is_published(house: House, tmp_path: Path) -> None:
