@@ -202,3 +202,36 @@ def test_frames_of_filings_keep_the_sources_values() -> None:
     assert united.schema["audited"] == pl.Boolean
     assert united["revenue"].to_list() == [391035000000.0] * 3
     assert united["period_end"].to_list() == [date(2024, 9, 28)] * 3
+
+
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**25), 10**25),
+    st.floats(),
+    st.text(max_size=12),
+    st.sampled_from(
+        ["0001-01-01", "9999-12-31", "9999-12-31T23:59:59.999999-14:00", "0001-01-01T00:00:00+14:00", "é" * 40]
+    ),
+    st.lists(st.integers(), max_size=2),
+    st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+)
+
+
+@EACH_FACT
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_decode_odd_values_land_or_are_poison_never_anything_else(
+    decode: Decoder, fact: dict[str, Any], key: str, name: str, dataset: Dataset, data: st.DataObject
+) -> None:
+    fields = st.sampled_from([*fact, "label", "vintage", "extra"])
+    odd = fact | data.draw(st.dictionaries(fields, ODD, max_size=3))
+
+    try:
+        decoded = decode(record(key, json.dumps(odd).encode()))
+    except PoisonMessageError:
+        return
+
+    row = decoded.parts[0].content
+    assert not isinstance(row, pl.DataFrame)
+    assert union_versions(dataset, *frames_of_rows(dataset, [row])).height == 1
