@@ -44,6 +44,9 @@ class KafkaSettings(Settings):
     kafka_sasl_username: str | None = None
     kafka_sasl_password: SecretStr | None = None
     kafka_ssl_ca_location: Path | None = None
+    kafka_session_seconds: float = Field(
+        10.0, ge=1, le=300, description="a consumer that is silent for so long has its partitions taken away"
+    )
     kafka_partitions: int = Field(6, ge=1, le=1000, description="partitions of each topic that is keyed by ticker")
     kafka_replication: int = Field(1, ge=1, le=7)
     topic_macro: str = Field("h_macrodata", description="name of the macro topic, for older producers")

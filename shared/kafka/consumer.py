@@ -1,6 +1,7 @@
 """Reads topics as a member of a group; commits only what it is told to, and never guesses where to read from."""
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Literal, Self
@@ -8,9 +9,10 @@ from typing import Any, Final, Literal, Self
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as Slot
 
-from shared.errors import ContractError
+from shared.errors import ContractError, TransientError
 from shared.kafka.admin import KafkaAdmin
 from shared.kafka.assignment import ANSWER_SECONDS, Start, made_anew, metadata_of, outside_log, starts
+from shared.kafka.bounded import in_thread
 from shared.kafka.config import LIBRDKAFKA, MIB, client_config, error_of, translated
 from shared.kafka.messages import position_of, record_of
 from shared.ports import PartitionsLostError, Position, Record, TopicPartition
@@ -37,7 +39,7 @@ class ReaderOptions:
 
     Attributes:
         assignment: How partitions are shared; `range` gives one member the same number of every topic.
-        session_seconds: A member that is silent for so long has its partitions taken away.
+        session_seconds: A member that is silent for so long has its partitions taken away; None = as in the settings.
         poll_seconds: So does one that does not poll for so long: more than any flush to a slow store takes.
         prefetch_mib: How much is fetched ahead.
         batch_records: Most records that one poll returns.
@@ -45,7 +47,7 @@ class ReaderOptions:
     """
 
     assignment: Literal["cooperative-sticky", "range"] = "cooperative-sticky"
-    session_seconds: float = 10.0
+    session_seconds: float | None = None
     poll_seconds: float = 600.0
     prefetch_mib: int = 16
     batch_records: int = 500
@@ -84,6 +86,7 @@ class KafkaReader:
         self._counts: dict[str, int] = {}
         self._topic_ids: dict[str, str] = {}
         self._paused = False
+        self._committing: Future[list[Slot]] | None = None
         self._failure: BaseException | None = None
 
     def subscribe(self, on_revoked: Callback, on_lost: Callback) -> None:
@@ -100,10 +103,10 @@ class KafkaReader:
 
     def poll(self, timeout: float) -> list[Record]:
         """Return the next few records; also where rebalances happen."""
-        size, wait = 0, timeout
+        size, patience = 0, timeout
         while len(self._batch) < self._options.batch_records and size < self._options.batch_mib * MIB:
-            message = self._consumer.poll(wait)
-            wait = 0
+            message = self._consumer.poll(patience)
+            patience = 0
             self._raise_failure()
             if message is None:
                 break
@@ -126,16 +129,35 @@ class KafkaReader:
             Slot(topic, partition, offset, metadata_of(self._topic_ids[topic]))
             for (topic, partition), offset in offsets.items()
         ]
-        try:
-            answer = self._consumer.commit(offsets=slots, asynchronous=False)
-        except KafkaException as exception:
-            raise self._commit_error(error_of(exception)) from None
-        for slot in answer:
+        for slot in self._commit_in_time(slots):
             if slot.error is not None:
                 raise self._commit_error(slot.error)
         for tp, offset in offsets.items():
             if tp in self._next:
                 self._starts[tp] = Start(offset, offset)
+
+    def _commit_in_time(self, slots: list[Slot]) -> list[Slot]:
+        """Commit; a broker that hangs would keep the library's own call for ever.
+
+        A call that went over its time may still count later, so the next one waits for its end first.
+        """
+        silent = TransientError(
+            f"Kafka did not confirm the offsets of {self._group} in {ANSWER_SECONDS:g} s. "
+            "It is tried again; if it stays, check that the broker runs."
+        )
+        if self._is_committing():
+            raise silent
+        self._committing = in_thread(lambda: list(self._consumer.commit(offsets=slots, asynchronous=False)))
+        try:
+            return self._committing.result(ANSWER_SECONDS)
+        except TimeoutError:
+            raise silent from None
+        except KafkaException as exception:
+            raise self._commit_error(error_of(exception)) from None
+
+    def _is_committing(self) -> bool:
+        """Return whether a commit that went over its time is still under way, giving it some more."""
+        return self._committing is not None and bool(wait([self._committing], ANSWER_SECONDS).not_done)
 
     def rewind(self) -> None:
         """Read each assigned partition again from its last committed offset."""
@@ -173,8 +195,12 @@ class KafkaReader:
         return self._counts[topic]
 
     def close(self) -> None:
-        """Leave the group."""
-        self._consumer.close()
+        """Leave the group; a broker that hangs is not waited for, it will notice by the session."""
+        if self._is_committing():
+            return
+        closing = in_thread(self._consumer.close)
+        if not wait([closing], 2 * ANSWER_SECONDS).not_done:
+            closing.result()
         self._raise_failure()
 
     def __enter__(self) -> Self:
@@ -275,7 +301,7 @@ def _slot_of(record: Record) -> TopicPartition:
 
 
 def _consumer_config(settings: KafkaSettings, group_id: str, client_id: str, options: ReaderOptions) -> dict[str, Any]:
-    session = int(options.session_seconds * 1000)
+    session = int((options.session_seconds or settings.kafka_session_seconds) * 1000)
     return client_config(settings, client_id) | {
         "group.id": group_id,
         "enable.auto.commit": False,

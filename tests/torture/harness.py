@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from functools import cached_property
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -84,8 +83,9 @@ class Torture:
     def lake(self) -> Path:
         return self.home / "lake"
 
-    @cached_property
+    @property
     def admin(self) -> KafkaAdmin:
+        """A new client each time: one that lived through the broker's death may stay stuck in librdkafka."""
         return KafkaAdmin(self.settings)
 
     def provision(self) -> None:
@@ -97,6 +97,7 @@ class Torture:
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
             "LAKE_URL": f"file://{self.lake}",
             "LAKE_FLUSH_SECONDS": "1",
+            "KAFKA_SESSION_SECONDS": "2",
             "TICKERSTREAM_HOME": str(self.home),
             "TICKERSTREAM_FAILPOINTS": failpoints,
             **more,

@@ -12,13 +12,16 @@ numbers = count(1)
 
 PRODUCER_FAILPOINTS = [
     "producers.stock.after_send=kill@1",
+    "producers.stock.after_send=kill@2",
     "producers.stock.after_send=kill@4",
+    "producers.stock.after_send=kill@6",
     "producers.stock.after_cursor=kill@1",
     "producers.stock.before_confirm=kill@1",
 ]
 CONSUMER_FAILPOINTS = [
     "consumers.stock.before_flush=kill@1",
     "consumers.stock.inside_merge=kill@1",
+    "consumers.stock.inside_merge=kill@2",
     "consumers.stock.inside_merge=kill@3",
     "consumers.stock.after_write=kill@1",
     "consumers.stock.before_commit=kill@1",
