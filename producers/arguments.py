@@ -52,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--run-id", metavar="ID", help="id of a run that the caller has declared")
     parser.add_argument("--json", action="store_true", help="JSON lines on standard output")
     parser.add_argument("--live", action="store_true", help="go on with live data until told to stop")
-    parser.add_argument("--again", action="store_true", help="publish again, even what is confirmed")
+    parser.add_argument("--again", action="store_true", help="publish again, even what is confirmed or told")
     parser.add_argument("--tickers", type=_names, default=(), metavar="A,B", help="only these (simulated: how many)")
     parser.add_argument("--series", type=_names, default=(), metavar="A,B", help="macro series (default: MACRO_SERIES)")
     parser.add_argument("--start", type=date.fromisoformat, metavar="DATE", help="first New York date, 2025-01-02")
@@ -67,7 +67,7 @@ def _parser() -> argparse.ArgumentParser:
     simulated = parser.add_argument_group("source simulated")
     simulated.add_argument("--seed", type=int, help="what the world follows from (SIMULATED_SEED)")
     simulated.add_argument("--sessions", type=int, help="sessions of history (SIMULATED_SESSIONS)")
-    simulated.add_argument("--speed", type=float, help="live: simulated seconds a second (SIMULATED_SPEED)")
+    simulated.add_argument("--speed", type=float, help="live or replay: seconds of theirs a second (SIMULATED_SPEED)")
     return parser
 
 

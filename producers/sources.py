@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from producers.simulated.settings import SimulatedSettings
 
 FIRST_OBSERVATION: Final = date(2000, 1, 1)
+REPLAY_SPEED: Final = 60.0
 MACRO: Final = "macro"  # stands for the configured name of the macro topic
 
 
@@ -73,6 +74,16 @@ def _stock_files(arguments: Arguments, _: Clock) -> Source:
     return StockFiles(_path(arguments.bars, "--bars"), _file_options(arguments))
 
 
+def _live_files(arguments: Arguments, clock: Clock) -> Live:
+    from producers.files.replay import FilesReplay
+    from producers.files.stock import StockFiles
+
+    root, options = _path(arguments.bars, "--bars"), _file_options(arguments)
+    speed = arguments.speed or REPLAY_SPEED
+    identity = StockFiles(root, options).identity
+    return Live(identity, lambda since: FilesReplay(root, options, clock, speed, since))
+
+
 def _macro_files(arguments: Arguments, _: Clock) -> Source:
     from producers.files.macro import MacroFiles
 
@@ -88,15 +99,18 @@ def _company_files(arguments: Arguments, _: Clock) -> Source:
 def _file_options(arguments: Arguments) -> "FileOptions":
     from producers.files.options import FileOptions
 
-    midnight, zone = datetime.min.time(), ZoneInfo("America/New_York")
+    def midnight(day: date) -> datetime:
+        # In UTC: polars compares instants of one zone only.
+        return datetime.combine(day, datetime.min.time(), ZoneInfo("America/New_York")).astimezone(UTC)
+
     end = arguments.end
     return FileOptions(
         timezone=arguments.timezone,
         adjusted=arguments.adjusted,
         ticker=arguments.ticker,
         tickers=frozenset(arguments.tickers),
-        start=None if arguments.start is None else datetime.combine(arguments.start, midnight, zone),
-        end=None if end is None else datetime.combine(end + timedelta(days=1), midnight, zone),
+        start=None if arguments.start is None else midnight(arguments.start),
+        end=None if end is None else midnight(end + timedelta(days=1)),
         reject_share_max=ProducerSettings.load().producer_reject_share_max,
     )
 
@@ -194,7 +208,7 @@ def _tickers(arguments: Arguments) -> tuple[str, ...]:
 
 OFFERS: Final[Mapping[str, Mapping[str, Offer]]] = {
     "stock": {
-        "files": Offer(_stock_files, (BARS_HISTORY.name,)),
+        "files": Offer(_stock_files, (BARS_HISTORY.name,), _live_files, (BARS_LIVE.name,)),
         "simulated": Offer(
             _stock_simulated,
             (BARS_HISTORY.name, CORPORATE_ACTIONS.name),

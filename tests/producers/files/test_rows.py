@@ -3,14 +3,17 @@
 import math
 import tempfile
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from producers.arguments import Arguments
 from producers.files.options import FileOptions
-from tests.producers.files.parts import HEADER, plain_rows, read, write
+from producers.sources import offer_of
+from shared.clock import SystemClock
+from tests.producers.files.parts import HEADER, outcome, plain_rows, read, write
 
 NUMBER = st.one_of(
     st.floats(0.0001, 1e6).map(repr),
@@ -64,3 +67,17 @@ def test_every_row_is_published_as_written_or_refused_with_its_bytes(lines: list
     refused = Counter(line.encode() for line, value in judged if value is None)
     assert Counter(r.raw for r in found.refused) == refused
     assert all(([*sure, *lines][r.row - 1]).encode() == r.raw for r in found.refused)
+
+
+def test_range_of_new_york_dates_is_kept_to_the_minute(tmp_path: Path) -> None:
+    rows = [f"2025-01-0{day} {at},10,11,9,10,100" for day in (6, 7, 8) for at in ("00:00:00", "09:30:00", "23:59:00")]
+    write(tmp_path / "AAA.csv", "\n".join([HEADER, *rows]) + "\n")
+    arguments = Arguments(
+        "stock", "files", bars=tmp_path, timezone="America/New_York", start=date(2025, 1, 7), end=date(2025, 1, 7)
+    )
+    source = offer_of(arguments).history(arguments, SystemClock())
+    assert outcome(source).bars["timestamp"].to_list() == [
+        datetime(2025, 1, 7, 5, 0, tzinfo=UTC),
+        datetime(2025, 1, 7, 14, 30, tzinfo=UTC),
+        datetime(2025, 1, 8, 4, 59, tzinfo=UTC),
+    ]
