@@ -147,7 +147,7 @@ def board(output: Output) -> Iterator[Board]:
         yield Board(output, None)
         return
     columns = (
-        TextColumn("{task.description}", style="bold"),
+        TextColumn("{task.description}", style="bold", markup=False),
         BarColumn(bar_width=24),
         LineColumn("counted", "green", right=True),
         LineColumn("rate", "cyan", right=True),

@@ -33,14 +33,21 @@ EXAMPLES = """
 - `tickerstream demo` does the same and goes on live.
 - `tickerstream demo --bars ~/bars --timezone America/New_York --once --report report.json` takes your own files.
 """
+LIVE = "tickerstream live --speed 600{home}"
 NEXT = (
-    ("tickerstream status", "what runs, memory, restarts"),
-    ("tickerstream lake head {ticker}", "the newest bars of a ticker"),
-    ("tickerstream lake ls stock-data", "tickers, objects, rows, sizes"),
-    ("tickerstream topics tail h_alpaca -n 3", "records, decoded"),
-    ("tickerstream dlq list", "what was refused, and why"),
-    ("tickerstream live --speed 600", "the simulated exchange, ten minutes a second"),
-    ("tickerstream down", "stop; what is stored stays"),
+    ("tickerstream status{home}", "what runs, memory, restarts"),
+    ("tickerstream lake head {ticker}{home}", "the newest bars of a ticker"),
+    ("tickerstream lake ls stock-data{home}", "tickers, objects, rows, sizes"),
+    ("tickerstream topics tail h_alpaca -n 3{home}", "records, decoded"),
+    ("tickerstream dlq list{home}", "what was refused, and why"),
+    (LIVE, "the simulated exchange, ten minutes a second"),
+    ("tickerstream down{home}", "stop; what is stored stays"),
+)
+NEXT_ONCE = (
+    ("tickerstream lake ls stock-data{home}", "what is in the lake: tickers, objects, rows, sizes"),
+    ("tickerstream lake head {ticker}{home}", "the newest bars of a ticker"),
+    ("tickerstream demo{home}", "the same without --once: goes on live"),
+    ("tickerstream up{home}", "start the stack again, then status, topics, dlq, runs, live"),
 )
 
 
@@ -82,13 +89,16 @@ def demo(
         sessions=sessions,
         seed=seed,
     )
-    run = DemoRun(output, resolve_home(home), choice)
+    run = DemoRun(output, resolve_home(home), choice, hold_out=not once)
+    run.home_option = f" --home {home}" if home else ""
     try:
         found = run.prove(fresh=fresh)
         _show(output, found)
         _write(output, found, report)
-        if found.good and not once:
-            _go_on(output, run, choice, speed)
+        if once:
+            _try_next(output, run, NEXT_ONCE, "")
+        elif found.good:
+            _go_on(output, run, speed)
     finally:
         run.close(keep_up=not once)
     if not found.good or found.document()["problems"]:
@@ -117,15 +127,24 @@ def _write(output: Output, found: DemoReport, report: Path | None) -> None:
         output.line(f"report: {report}", style="dim")
 
 
-def _go_on(output: Output, run: DemoRun, choice: Choice, speed: float | None) -> None:
+def _try_next(output: Output, run: DemoRun, commands: tuple[tuple[str, str], ...], where: str) -> None:
     output.line()
-    output.line("what to try next (in another terminal, or after Ctrl-C):", style="bold")
-    ticker = run.a_ticker or "TICKER"
-    for command, what in NEXT:
-        output.line(f"  {command.format(ticker=ticker):<42} {what}")
+    output.line(f"what to try next{where}:", style="bold")
+    names = {"ticker": run.a_ticker or "TICKER", "home": run.home_option}
+    lines = [(command.format(**names), what) for command, what in commands]
+    width = max(len(command) for command, _ in lines)
+    for command, what in lines:
+        output.line(f"  {command:<{width}}   {what}")
     output.line()
-    if choice.origin != "simulated":
-        output.line("the stack stays up; `tickerstream down` stops it", style="green")
-        return
-    bars = run.go_live(speed)
-    output.line(f"{bars:,} live bars came by; the stack stays up, `tickerstream down` stops it", style="green")
+
+
+def _go_on(output: Output, run: DemoRun, speed: float | None) -> None:
+    _try_next(output, run, NEXT, " (in another terminal, or after Ctrl-C)")
+    if not run.can_go_live:
+        output.line("all bars are of one session: none is left to be replayed", style="yellow")
+    else:
+        if run.held_out:
+            output.line(f"replaying the session of {run.held_out}, which was kept back, marked as a replay", "bold")
+        bars = run.go_live(speed)
+        output.line(f"{bars:,} live bars came by", style="green")
+    output.line(f"the stack stays up; `tickerstream down{run.home_option}` stops it", style="green")

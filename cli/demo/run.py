@@ -2,25 +2,35 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
 from typing import Final
 
+from cli.demo.held_out import before, day_before, last_session
 from cli.demo.report import DemoReport, Seconds, peaks
 from cli.live import stream
 from cli.output import Output, duration
 from cli.pipeline.backfill import BackfillRun, Result
-from cli.pipeline.plan import Backfill, Choice, declare, plan
+from cli.pipeline.plan import Choice, declare, plan
 from cli.progress import Board, board
 from cli.settings import Connection, embedded
 from cli.stack_view import ConsoleProgress, StartReport
-from cli.verify.command import Source, parse_zone, verify
+from cli.verify.command import parse_zone, verify
+from cli.verify.source_files import Source
 from infra.embedded import stack
 from infra.embedded.layout import Home
 from infra.embedded.status import status
-from producers.arguments import Arguments
 from shared.errors import TransientError
 from shared.settings import KafkaSettings
 
 HEALTH_SECONDS: Final = 2.0
+
+
+def _source_of(choice: Choice) -> Source | None:
+    """Return the files of bars as the verifier reads them."""
+    if choice.bars is None:
+        return None
+    return Source(choice.bars, parse_zone(choice.timezone), frozenset(choice.tickers) or None)
 
 
 class DemoRun:
@@ -30,15 +40,22 @@ class DemoRun:
         output: Where it is shown.
         home: The stack's home.
         choice: What is published.
+        hold_out: Whether the last session of files is kept back from history, to be replayed by `go_live`.
     """
 
-    def __init__(self, output: Output, home: Home, choice: Choice) -> None:
+    def __init__(self, output: Output, home: Home, choice: Choice, *, hold_out: bool) -> None:
         self._output = output
         self._home = home
         self._choice = choice
+        self._hold_out = hold_out and choice.bars is not None
+        self._source = _source_of(choice)
+        self.held_out: date | None = None
+        """The session that is kept back, a New York date."""
         self._begun = time.monotonic()
         self._was_up = False
         self._started = False
+        self.home_option = ""
+        """What has to be added to a command so that it works on the same home."""
         self.a_ticker: str | None = None
         """One that is in the lake, for examples."""
 
@@ -53,7 +70,7 @@ class DemoRun:
             TransientError: a server or a service does not go on.
             BackfillError: a producer failed.
         """
-        backfill = plan(self._choice, KafkaSettings.load())  # says now what cannot be read
+        plan(self._choice, KafkaSettings.load())  # says now, before anything is started, what cannot be read
         seconds = Seconds()
         if fresh:
             stack.stop(self._home)
@@ -61,30 +78,34 @@ class DemoRun:
         system = self._start()
         seconds.start = time.monotonic() - self._begun
         with board(self._output) as shown:
-            published = self._publish(system, backfill, shown)
+            if self._hold_out:
+                self._keep_back(shown)
+            published = self._publish(system, shown)
             seconds.publish = published.publish_seconds
             seconds.lake = published.landed_seconds - published.publish_seconds
             memory = peaks(status(self._home), published)
             begun = time.monotonic()
-            found = verify(system.lake, system.kafka, shown, self._source())
+            found = verify(system.lake, system.kafka, shown, self._source)
             self.a_ticker = next((t.ticker for t in found.tickers if t.total("rows")), None)
             seconds.verify = time.monotonic() - begun
         seconds.total = time.monotonic() - self._begun
         return DemoReport(self._choice.origin == "simulated", published, found, seconds, memory)
 
     def go_live(self, speed: float | None) -> int:
-        """Let the simulated exchange go on, and show it until Ctrl-C; return how many bars came by."""
-        arguments = Arguments(
-            producer="stock",
-            source="simulated",
-            live=True,
-            json=True,
-            tickers=self._choice.tickers,
-            sessions=self._choice.sessions,
-            seed=self._choice.seed,
-            speed=speed,
-        )
+        """Let the exchange go on, or replay what was kept back; show it until Ctrl-C or its end.
+
+        Returns:
+            How many bars came by.
+        """
+        replay = replace(self._choice, start=self.held_out, end=None, again=True)
+        choice = replay if self.held_out else self._choice
+        arguments = replace(choice.arguments("stock"), live=True, speed=speed)
         return stream(embedded(self._home), self._output, arguments)
+
+    @property
+    def can_go_live(self) -> bool:
+        """Return whether there is something to go on with."""
+        return self._choice.origin == "simulated" or self.held_out is not None
 
     def close(self, *, keep_up: bool) -> None:
         """Stop the stack, if this demo started it and it is not to be kept up."""
@@ -102,13 +123,19 @@ class DemoRun:
         self._output.line(f"stack {up}: {self._home.root}", style="green")
         return embedded(self._home)
 
-    def _publish(self, system: Connection, backfill: Backfill, shown: Board) -> Result:
+    def _keep_back(self, shown: Board) -> None:
+        """Find the last session, and let history end before it."""
+        if self._source is None:
+            return
+        self.held_out = last_session(self._source, shown.line("find last session", "files"))
+        if self.held_out:
+            self._choice = replace(self._choice, end=day_before(self.held_out))
+            self._source = before(self._source, self.held_out)
+
+    def _publish(self, system: Connection, shown: Board) -> Result:
+        backfill = plan(self._choice, system.kafka)
         declare(backfill, system.kafka, again=False)
         return BackfillRun(system, backfill, shown, self._home.logs, self._health()).run()
-
-    def _source(self) -> Source | None:
-        bars = self._choice.bars
-        return Source(bars, parse_zone(self._choice.timezone)) if bars else None
 
     def _health(self) -> Callable[[], None]:
         """Return a check that raises when a service of the stack has failed; it looks every HEALTH_SECONDS."""

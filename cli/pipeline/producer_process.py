@@ -36,7 +36,8 @@ class Ended:
     @property
     def reason(self) -> str:
         """Return its last words, without the `error: ` in front."""
-        return (self.last_lines[-1] if self.last_lines else f"it ended with {self.code}").removeprefix("error: ")
+        said = [line for line in self.last_lines if line.strip()]
+        return (said[-1] if said else f"it ended with {self.code}").removeprefix("error: ")
 
 
 @dataclass

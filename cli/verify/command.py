@@ -17,7 +17,7 @@ from cli.verify.facts import BUCKETS, compare_facts
 from cli.verify.lake_objects import LakeFiles
 from cli.verify.report import show
 from cli.verify.results import Verification
-from cli.verify.source_files import read_source
+from cli.verify.source_files import Source, read_source
 from shared.errors import ConfigurationError
 from shared.settings import KafkaSettings, LakeSettings
 
@@ -94,7 +94,7 @@ def verify_lake(
     system = connect(home, must_be_up=topics)
     with board(output) as shown:
         found = verify(
-            system.lake, system.kafka if topics else None, shown, Source(bars, zone) if bars else None, chosen
+            system.lake, system.kafka if topics else None, shown, Source(bars, zone, chosen) if bars else None, chosen
         )
     if as_json:
         output.document(found.document())
@@ -105,13 +105,6 @@ def verify_lake(
         output.line(f"report: {report}")
     if not found.good:
         raise typer.Exit(FAILED)
-
-
-class Source:
-    """Source files to compare with: their place, the zone of times without one, and the first minute left out."""
-
-    def __init__(self, path: Path, zone: ZoneInfo | None) -> None:
-        self.path, self.zone = path, zone
 
 
 def verify(
@@ -134,7 +127,7 @@ def verify(
     files = None
     if source:
         line = shown.line("read files", "files")
-        files = read_source(source.path, source.zone, tickers, line)
+        files = read_source(source, line)
         line.finish()
     objects = LakeFiles(lake)
     line = shown.line("verify lake", "objects")

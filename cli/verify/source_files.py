@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from cli.verify.content import UNREADABLE, Minutes, Values, content_hashes
+from cli.verify.content import UNREADABLE, Hashes, Minutes, Values, content_hashes
 from cli.verify.source_shapes import RawBars, RefusedFileError, files_below, read_bars
 from cli.verify.tally import Tally
 from shared.errors import ConfigurationError
@@ -32,53 +32,78 @@ class FileAccount:
 
 @dataclass
 class SourceBars:
-    """The good bars of all files, and the account of each file."""
+    """The good bars of all files, the account of each file, and the first and last minute that has a bar."""
 
     bars: Tally = field(default_factory=Tally)
     files: list[FileAccount] = field(default_factory=list)
+    first: int | None = None
+    last: int | None = None
+
+    def add(self, ticker: str, minutes: Minutes, hashes: Hashes) -> None:
+        """Add good bars."""
+        self.bars.add(ticker, minutes, hashes)
+        if len(minutes):
+            first, last = int(minutes.min()), int(minutes.max())
+            self.first = first if self.first is None else min(first, self.first)
+            self.last = last if self.last is None else max(last, self.last)
 
 
-def read_source(
-    path: Path, zone: ZoneInfo | None, tickers: frozenset[str] | None = None, progress: Progress | None = None
-) -> SourceBars:
-    """Read every file below `path`, 8 bytes a bar kept.
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Source files to compare with.
 
-    Args:
+    Attributes:
         path: A file or a folder.
         zone: Of times that carry none.
         tickers: Only these; None = all.
+        until: Only bars before this minute; None = all.
+    """
+
+    path: Path
+    zone: ZoneInfo | None = None
+    tickers: frozenset[str] | None = None
+    until: int | None = None
+
+
+def read_source(source: Source, progress: Progress | None = None) -> SourceBars:
+    """Read every file, 8 bytes a bar kept.
+
+    Args:
+        source: What to read.
         progress: Told of each file.
 
     Raises:
         ConfigurationError: there is nothing there.
     """
-    paths = files_below(path) if path.exists() else []
+    paths = files_below(source.path) if source.path.exists() else []
     if not paths:
-        raise ConfigurationError(f"no CSV, Parquet or zip files at {path}; give the folder or file of the bars.")
-    source, progress = SourceBars(), progress or NoProgress()
+        raise ConfigurationError(f"no CSV, Parquet or zip files at {source.path}; give the path of the bars.")
+    found, progress = SourceBars(), progress or NoProgress()
     for number, file in enumerate(paths):
         progress.update(number, len(paths), file.name)
-        source.files.append(_read_file(file, zone, tickers, source.bars))
+        found.files.append(_read_file(file, source, found))
     progress.update(len(paths), len(paths), "")
-    return source
+    return found
 
 
-def _read_file(file: Path, zone: ZoneInfo | None, wanted: frozenset[str] | None, bars: Tally) -> FileAccount:
+def _read_file(file: Path, source: Source, found: SourceBars) -> FileAccount:
     try:
-        raw = read_bars(file, zone)
-        parts = [part for part in _by_ticker(raw) if wanted is None or part[0] in wanted]
+        raw = read_bars(file, source.zone)
+        parts = [part for part in _by_ticker(raw) if source.tickers is None or part[0] in source.tickers]
         for _, minutes, _ in parts:
             _check_spacing(minutes)
     except RefusedFileError as error:
         return FileAccount(str(file), refused=str(error))
-    rejected = 0
+    rows = rejected = 0
     for ticker, minutes, values in parts:
         good = is_bar(minutes, values)
         rejected += int((~good).sum())
+        if source.until is not None:
+            good &= minutes < source.until
+        rows += int(good.sum())
         kept = tuple(column[good] for column in values)
-        bars.add(ticker, minutes[good], content_hashes(ticker, minutes[good], kept))
-    rows = sum(len(minutes) for _, minutes, _ in parts)
-    return FileAccount(str(file), rows, rejected, raw.damage)
+        found.add(ticker, minutes[good], content_hashes(ticker, minutes[good], kept))
+    return FileAccount(str(file), rows + rejected, rejected, raw.damage)
 
 
 def _by_ticker(raw: RawBars) -> Iterator[tuple[str, Minutes, tuple[Values, ...]]]:
