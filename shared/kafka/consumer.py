@@ -1,57 +1,28 @@
 """Reads topics as a member of a group; commits only what it is told to, and never guesses where to read from."""
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, wait
-from dataclasses import dataclass
+from concurrent.futures import wait
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Self
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as Slot
 
-from shared.errors import ContractError, TransientError
+from shared.errors import ContractError
 from shared.kafka.admin import KafkaAdmin
 from shared.kafka.assignment import ANSWER_SECONDS, Start, made_anew, metadata_of, outside_log, starts
 from shared.kafka.bounded import in_thread
-from shared.kafka.config import LIBRDKAFKA, MIB, client_config, error_of, translated
+from shared.kafka.commits import Committer
+from shared.kafka.config import LIBRDKAFKA, MIB, error_of, translated
 from shared.kafka.messages import position_of, record_of
-from shared.ports import PartitionsLostError, Position, Record, TopicPartition
+from shared.kafka.options import ReaderOptions, consumer_config
+from shared.ports import Position, Record, TopicPartition
 from shared.settings import KafkaSettings
 
-_LOST: Final = frozenset(
-    {
-        KafkaError.ILLEGAL_GENERATION,
-        KafkaError.UNKNOWN_MEMBER_ID,
-        KafkaError.FENCED_INSTANCE_ID,
-        KafkaError.FENCED_MEMBER_EPOCH,
-        KafkaError.STALE_MEMBER_EPOCH,
-        KafkaError._ASSIGNMENT_LOST,
-        KafkaError._STATE,
-    }
-)
+__all__ = ["KafkaReader", "ReaderOptions"]
 
+_CLOSE_SECONDS: Final = 20.0
 Callback = Callable[[frozenset[TopicPartition]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class ReaderOptions:
-    """How a member of a group behaves.
-
-    Attributes:
-        assignment: How partitions are shared; `range` gives one member the same number of every topic.
-        session_seconds: A member that is silent for so long has its partitions taken away; None = as in the settings.
-        poll_seconds: So does one that does not poll for so long: more than any flush to a slow store takes.
-        prefetch_mib: How much is fetched ahead.
-        batch_records: Most records that one poll returns.
-        batch_mib: One poll stops at so many bytes.
-    """
-
-    assignment: Literal["cooperative-sticky", "range"] = "cooperative-sticky"
-    session_seconds: float | None = None
-    poll_seconds: float = 600.0
-    prefetch_mib: int = 16
-    batch_records: int = 500
-    batch_mib: int = 1
 
 
 class KafkaReader:
@@ -77,7 +48,8 @@ class KafkaReader:
         self._group = group_id
         self._topics = list(topics)
         self._admin = KafkaAdmin(settings, f"{client_id}-admin")
-        self._consumer: Any = Consumer(_consumer_config(settings, group_id, client_id, self._options))
+        self._consumer: Any = Consumer(consumer_config(settings, group_id, client_id, self._options))
+        self._committer = Committer(self._consumer, group_id, self._options.commit_seconds)
         self._on_revoked: Callback = _ignore
         self._on_lost: Callback = _ignore
         self._next: dict[TopicPartition, int] = {}
@@ -85,24 +57,26 @@ class KafkaReader:
         self._batch: list[Record] = []
         self._counts: dict[str, int] = {}
         self._topic_ids: dict[str, str] = {}
-        self._paused = False
-        self._committing: Future[list[Slot]] | None = None
+        self._joined = self._paused = self._fetch_paused = self._in_callback = False
         self._failure: BaseException | None = None
 
     def subscribe(self, on_revoked: Callback, on_lost: Callback) -> None:
         """Join the group; again with other callbacks only replaces them."""
-        joined = self._on_revoked is not _ignore
         self._on_revoked, self._on_lost = on_revoked, on_lost
-        if joined:
+        if self._joined:
             return
         for topic in self._topics:
             self.partition_count(topic, fresh=True)
         self._consumer.subscribe(
             self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._taken_away
         )
+        self._joined = True
 
     def poll(self, timeout: float) -> list[Record]:
         """Return the next few records; also where rebalances happen."""
+        if self._committer.is_busy(timeout):
+            return []
+        self._fit_pause()
         size, patience = 0, timeout
         while len(self._batch) < self._options.batch_records and size < self._options.batch_mib * MIB:
             message = self._consumer.poll(patience)
@@ -129,41 +103,17 @@ class KafkaReader:
             Slot(topic, partition, offset, metadata_of(self._topic_ids[topic]))
             for (topic, partition), offset in offsets.items()
         ]
-        for slot in self._commit_in_time(slots):
-            if slot.error is not None:
-                raise self._commit_error(slot.error)
+        self._committer.commit(slots, in_callback=self._in_callback)
         for tp, offset in offsets.items():
             if tp in self._next:
                 self._starts[tp] = Start(offset, offset)
 
-    def _commit_in_time(self, slots: list[Slot]) -> list[Slot]:
-        """Commit; a broker that hangs would keep the library's own call for ever.
-
-        A call that went over its time may still count later, so the next one waits for its end first.
-        """
-        silent = TransientError(
-            f"Kafka did not confirm the offsets of {self._group} in {ANSWER_SECONDS:g} s. "
-            "It is tried again; if it stays, check that the broker runs."
-        )
-        if self._is_committing():
-            raise silent
-        self._committing = in_thread(lambda: list(self._consumer.commit(offsets=slots, asynchronous=False)))
-        try:
-            return self._committing.result(ANSWER_SECONDS)
-        except TimeoutError:
-            raise silent from None
-        except KafkaException as exception:
-            raise self._commit_error(error_of(exception)) from None
-
-    def _is_committing(self) -> bool:
-        """Return whether a commit that went over its time is still under way, giving it some more."""
-        return self._committing is not None and bool(wait([self._committing], ANSWER_SECONDS).not_done)
-
     def rewind(self) -> None:
         """Read each assigned partition again from its last committed offset."""
+        ahead = {_slot_of(record) for record in self._batch}
         self._batch.clear()
         for (topic, partition), start in self._starts.items():
-            if self._next[(topic, partition)] == start.position:
+            if self._next[(topic, partition)] == start.position and (topic, partition) not in ahead:
                 continue
             try:
                 self._consumer.seek(Slot(topic, partition, start.offset))
@@ -173,15 +123,17 @@ class KafkaReader:
 
     def pause(self) -> None:
         """Return no records until `resume`."""
-        if not self._paused:
-            self._paused = True
-            self._consumer.pause(self._slots())
+        self._paused = True
 
     def resume(self) -> None:
         """Return records again."""
-        if self._paused:
-            self._paused = False
-            self._consumer.resume(self._slots())
+        self._paused = False
+
+    def _fit_pause(self) -> None:
+        """Have the client fetch, or not: here, because a call is possible now."""
+        if self._paused != self._fetch_paused:
+            (self._consumer.pause if self._paused else self._consumer.resume)(self._slots())
+            self._fetch_paused = self._paused
 
     @property
     def positions(self) -> Mapping[TopicPartition, int]:
@@ -196,10 +148,10 @@ class KafkaReader:
 
     def close(self) -> None:
         """Leave the group; a broker that hangs is not waited for, it will notice by the session."""
-        if self._is_committing():
+        if self._committer.is_busy(self._options.commit_seconds):
             return
         closing = in_thread(self._consumer.close)
-        if not wait([closing], 2 * ANSWER_SECONDS).not_done:
+        if not wait([closing], _CLOSE_SECONDS).not_done:
             closing.result()
         self._raise_failure()
 
@@ -231,7 +183,7 @@ class KafkaReader:
             consumer.incremental_assign(begun)
         self._starts |= found
         self._next |= {tp: start.position for tp, start in found.items()}
-        if self._paused:
+        if self._fetch_paused:
             consumer.pause(begun)
 
     def _revoked(self, consumer: Any, slots: list[Slot]) -> None:
@@ -246,9 +198,12 @@ class KafkaReader:
         self._batch = [record for record in self._batch if _slot_of(record) not in gone]
         try:
             if self._failure is None and gone:
+                self._in_callback = True
                 callback(gone)
         except BaseException as error:  # raised again by `poll` or `close`
             self._failure = error
+        finally:
+            self._in_callback = False
         for tp in gone:
             self._next.pop(tp, None)
             self._starts.pop(tp, None)
@@ -261,11 +216,6 @@ class KafkaReader:
         if self._failure is not None:
             failure, self._failure = self._failure, None
             raise failure
-
-    def _commit_error(self, error: KafkaError) -> Exception:
-        if error.code() in _LOST:
-            return PartitionsLostError(f"{self._group}: the commit did not count: {error.str()}")
-        return translated(error, f"committing offsets of {self._group}")
 
     def _unreadable(self, at: Position) -> ContractError:
         """Return why Kafka has nothing at the offset that we read on from."""
@@ -298,23 +248,3 @@ def _ignore(partitions: frozenset[TopicPartition]) -> None:
 
 def _slot_of(record: Record) -> TopicPartition:
     return record.position.topic, record.position.partition
-
-
-def _consumer_config(settings: KafkaSettings, group_id: str, client_id: str, options: ReaderOptions) -> dict[str, Any]:
-    session = int((options.session_seconds or settings.kafka_session_seconds) * 1000)
-    return client_config(settings, client_id) | {
-        "group.id": group_id,
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
-        "isolation.level": "read_committed",
-        "auto.offset.reset": "error",
-        "partition.assignment.strategy": options.assignment,
-        "session.timeout.ms": session,
-        "max.poll.interval.ms": int(options.poll_seconds * 1000),
-        "heartbeat.interval.ms": max(100, session // 5),
-        "queued.max.messages.kbytes": options.prefetch_mib * 1024,
-        "fetch.max.bytes": 8 * MIB,
-        "max.partition.fetch.bytes": 2 * MIB,
-        "fetch.wait.max.ms": 200,
-        "allow.auto.create.topics": False,
-    }

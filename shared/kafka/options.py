@@ -1,0 +1,51 @@
+"""How a member of a consumer group behaves, in our words and in librdkafka's."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from shared.kafka.config import MIB, client_config
+from shared.settings import KafkaSettings
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderOptions:
+    """How a member of a group behaves.
+
+    Attributes:
+        assignment: How partitions are shared; `range` gives one member the same number of every topic.
+        session_seconds: A member that is silent for so long has its partitions taken away.
+        poll_seconds: So does one that does not poll for so long: more than any flush to a slow store takes.
+        commit_seconds: How long a commit may take before the caller hears that it is not confirmed.
+        prefetch_mib: How much is fetched ahead.
+        batch_records: Most records that one poll returns.
+        batch_mib: One poll stops at so many bytes.
+    """
+
+    assignment: Literal["cooperative-sticky", "range"] = "cooperative-sticky"
+    session_seconds: float = 10.0
+    poll_seconds: float = 600.0
+    commit_seconds: float = 10.0
+    prefetch_mib: int = 16
+    batch_records: int = 500
+    batch_mib: int = 1
+
+
+def consumer_config(settings: KafkaSettings, group_id: str, client_id: str, options: ReaderOptions) -> dict[str, Any]:
+    """Return the client's configuration; what a member commits and where it starts is ours to say, never its."""
+    session = int(options.session_seconds * 1000)
+    return client_config(settings, client_id) | {
+        "group.id": group_id,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "isolation.level": "read_committed",
+        "auto.offset.reset": "error",
+        "partition.assignment.strategy": options.assignment,
+        "session.timeout.ms": session,
+        "max.poll.interval.ms": int(options.poll_seconds * 1000),
+        "heartbeat.interval.ms": max(100, session // 5),
+        "queued.max.messages.kbytes": options.prefetch_mib * 1024,
+        "fetch.max.bytes": 8 * MIB,
+        "max.partition.fetch.bytes": 2 * MIB,
+        "fetch.wait.max.ms": 200,
+        "allow.auto.create.topics": False,
+    }
