@@ -1,5 +1,6 @@
 """Cells of a file to rows of bars: what is a number, what is an instant, and why a row is refused."""
 
+from datetime import UTC
 from typing import Final
 
 import polars as pl
@@ -106,9 +107,9 @@ class RowReader:
         if options.tickers:
             rows = rows.filter(pl.col("ticker").is_in(sorted(options.tickers)))
         if options.start is not None:
-            rows = rows.filter(pl.col("timestamp") >= options.start)
+            rows = rows.filter(pl.col("timestamp") >= options.start.astimezone(UTC))
         if options.end is not None:
-            rows = rows.filter(pl.col("timestamp") < options.end)
+            rows = rows.filter(pl.col("timestamp") < options.end.astimezone(UTC))
         return rows
 
 
