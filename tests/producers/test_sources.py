@@ -84,7 +84,7 @@ def test_range_of_files_is_in_new_york_dates(tmp_path: Path) -> None:
     (tmp_path / "AAA.csv").write_text("timestamp,open,high,low,close,volume\n")
     arguments = Arguments("stock", "files", bars=tmp_path, start=date(2025, 1, 2), end=date(2025, 1, 3))
     identity = offer_of(arguments).history(arguments, CLOCK).identity
-    assert (identity["start"], identity["end"]) == ("2025-01-02T00:00:00-05:00", "2025-01-04T00:00:00-05:00")
+    assert (identity["start"], identity["end"]) == ("2025-01-02T05:00:00+00:00", "2025-01-04T05:00:00+00:00")
 
 
 def test_every_offer_names_topics_and_a_source_of_its_name(tmp_path: Path) -> None:
