@@ -80,6 +80,13 @@ class KafkaAdmin:
             raise _missing(name) if _is_missing(exception) else exception from None
         return str(topic.topic_id)
 
+    def ask_topics(self, names: Collection[str]) -> dict[str, "Future[Any]"]:
+        """Return the coming descriptions of topics at once, for whoever does not want to wait."""
+        if not names:
+            return {}
+        asked: dict[str, Future[Any]] = self._client.describe_topics(TopicCollection(list(names)))
+        return asked
+
     def end_offsets(self, name: str) -> dict[int, int]:
         """Return the offset after the last committed record of each partition."""
         return self._offsets(name, OffsetSpec.latest())

@@ -16,6 +16,7 @@ from shared.kafka.commits import Committer
 from shared.kafka.config import LIBRDKAFKA, MIB, error_of, translated
 from shared.kafka.messages import position_of, record_of
 from shared.kafka.options import ReaderOptions, consumer_config
+from shared.kafka.topic_watch import TopicWatch
 from shared.ports import Position, Record, TopicPartition
 from shared.settings import KafkaSettings
 
@@ -48,6 +49,7 @@ class KafkaReader:
         self._group = group_id
         self._topics = list(topics)
         self._admin = KafkaAdmin(settings, f"{client_id}-admin")
+        self._watch = TopicWatch(self._admin, self._options.watch_seconds)
         self._consumer: Any = Consumer(consumer_config(settings, group_id, client_id, self._options))
         self._committer = Committer(self._consumer, group_id, self._options.commit_seconds)
         self._on_revoked: Callback = _ignore
@@ -76,6 +78,7 @@ class KafkaReader:
         """Return the next few records; also where rebalances happen."""
         if self._committer.is_busy(timeout):
             return []
+        self._watch.check(self._topic_ids, self._next)
         self._fit_pause()
         size, patience = 0, timeout
         while len(self._batch) < self._options.batch_records and size < self._options.batch_mib * MIB:

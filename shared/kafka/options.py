@@ -16,6 +16,7 @@ class ReaderOptions:
         session_seconds: A member that is silent for so long has its partitions taken away.
         poll_seconds: So does one that does not poll for so long: more than any flush to a slow store takes.
         commit_seconds: How long a commit may take before the caller hears that it is not confirmed.
+        watch_seconds: How often the topics' ids are looked at: one made anew stops the reader.
         prefetch_mib: How much is fetched ahead.
         batch_records: Most records that one poll returns.
         batch_mib: One poll stops at so many bytes.
@@ -25,6 +26,7 @@ class ReaderOptions:
     session_seconds: float = 10.0
     poll_seconds: float = 600.0
     commit_seconds: float = 10.0
+    watch_seconds: float = 5.0
     prefetch_mib: int = 16
     batch_records: int = 500
     batch_mib: int = 1

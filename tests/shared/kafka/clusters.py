@@ -78,7 +78,7 @@ class RealCluster:
         return writer
 
     def reader(self, group: str, topics: Sequence[str]) -> RecordReader:
-        reader = KafkaReader(self.settings, group, topics, "tests")
+        reader = KafkaReader(self.settings, group, topics, "tests", ReaderOptions(watch_seconds=0.5))
         self._stack.callback(reader.close)
         return reader
 
