@@ -4,6 +4,7 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
@@ -91,7 +92,8 @@ class AlpacaStream:
         """Cut all connections, without the closing handshake."""
         with self._lock:
             for connection in self._subscriptions:
-                connection.socket.shutdown(socket.SHUT_RDWR)
+                with suppress(OSError):  # the client closed it a moment before
+                    connection.socket.shutdown(socket.SHUT_RDWR)
 
     def _handshake(self, connection: ServerConnection, request: Request) -> Response | None:
         feed = request.path.removeprefix("/v2/")
