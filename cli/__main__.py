@@ -1,5 +1,7 @@
 """Entry point of `tickerstream`."""
 
+import signal
+
 from cli import backfill, dlq, lake, live, runs, stack, tickers, topics
 from cli.app import new_app
 from cli.demo import command as demo
@@ -11,7 +13,9 @@ for part in (demo, stack, backfill, live, tickers, runs, topics, dlq, lake, veri
 
 
 def main() -> None:
-    """Run the command."""
+    """Run the command. Being told to end is the same as Ctrl-C: child processes are ended, too."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
     app()
 
 

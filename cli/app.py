@@ -32,6 +32,9 @@ class OneLineErrors(TyperGroup):
         except TickerstreamError as error:
             print_error(str(error))
             raise typer.Exit(UNUSABLE if isinstance(error, ConfigurationError | ContractError) else FAILED) from error
+        except KeyboardInterrupt as error:
+            print_error("interrupted; what is confirmed stays, and the same command goes on from there")
+            raise typer.Exit(FAILED) from error
         except BrokenPipeError as error:  # `tickerstream ... | head`
             raise typer.Exit(0) from error
 

@@ -1,9 +1,7 @@
 """Compare the lake's bars with the topics and with source files, partition by partition, in bounded memory."""
 
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from threading import Lock
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -12,17 +10,18 @@ from cli.verify.content import Hashes, digest, week_label
 from cli.verify.gaps import Gaps, gaps_in
 from cli.verify.lake_bars import BUCKET, LakeWeek, read_object, ticker_in
 from cli.verify.lake_objects import LakeFiles, Listed
+from cli.verify.refusals import Refusals, read_refusals
 from cli.verify.results import TickerResult, Verification, WeekResult
 from cli.verify.source_files import SourceBars
 from cli.verify.tally import Tally, missing_from
-from cli.verify.topic_bars import GROUP, TOPICS, TopicBars, read_partition
+from cli.verify.topic_bars import GROUP, TOPICS, Known, TopicBars, read_partitions
 from shared.kafka.admin import KafkaAdmin
 from shared.kafka.partitioner import partition_of
 from shared.ports import Progress
 from shared.settings import KafkaSettings
 
-_THREADS: Final = 2
-Acknowledged = Mapping[tuple[str, int], int]
+# A record holds some thousand bars at most, of which 8 bytes each are kept.
+_RECORDS_AT_ONCE: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +45,12 @@ class Sides:
         return self.tickers is None or ticker in self.tickers
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class _Part:
-    """One partition's tickers, while they are compared."""
+    """Partitions that are compared together, and the objects of their tickers."""
 
-    objects: dict[str, list[Listed]] = field(default_factory=dict)
-    topics: TopicBars | None = None
+    partitions: frozenset[int]
+    objects: dict[str, list[Listed]]
 
 
 def compare_bars(sides: Sides, progress: Progress) -> Verification:
@@ -61,25 +60,16 @@ def compare_bars(sides: Sides, progress: Progress) -> Verification:
         TransientError: Kafka or the lake does not answer.
     """
     found = Verification(compared_with=_compared_with(sides))
-    partitions, acknowledged = _acknowledged(sides.kafka)
+    known, groups = _known(sides.kafka)
     # Only now the lake: what was acknowledged before is in it.
-    parts = [_Part() for _ in range(partitions)]
-    total = 0
-    for listed in sides.lake.objects(BUCKET):
-        ticker = ticker_in(listed.name)
-        if ticker is None:
-            found.strays += read_object(sides.lake, listed)[1]
-        elif sides.wants(ticker):
-            parts[_partition(ticker, partitions)].objects.setdefault(ticker, []).append(listed)
-            total += 1
-    counted = _Counted(progress, total)
-    with ThreadPoolExecutor(_THREADS) as pool:
-        jobs = [
-            pool.submit(_compare_part, sides, part, _Where(n, partitions, acknowledged), counted)
-            for n, part in enumerate(parts)
-        ]
-        for job in jobs:
-            found.add(job.result())
+    objects = _objects(sides, found)
+    total, done = sum(map(len, objects.values())), 0
+    for group in groups:
+        mine = {t: listed for t, listed in objects.items() if _partition(t, known) in group}
+        for ticker in _compare_part(sides, _Part(group, mine), known, found):
+            done += len(mine.get(ticker, ()))
+            progress.update(done, total, ticker)
+    found.objects = total
     found.tickers.sort(key=lambda ticker: ticker.ticker)
     return found
 
@@ -88,67 +78,69 @@ def _compared_with(sides: Sides) -> tuple[str, ...]:
     return (*(("files",) if sides.source else ()), *(("topics",) if sides.kafka else ()))
 
 
-def _acknowledged(kafka: KafkaSettings | None) -> tuple[int, Acknowledged]:
+def _objects(sides: Sides, found: Verification) -> dict[str, list[Listed]]:
+    """Return the objects by ticker; those of no ticker are strays."""
+    objects: dict[str, list[Listed]] = {}
+    for listed in sides.lake.objects(BUCKET):
+        ticker = ticker_in(listed.name)
+        if ticker is None:
+            found.strays += read_object(sides.lake, listed)[1]
+        elif sides.wants(ticker):
+            objects.setdefault(ticker, []).append(listed)
+    return objects
+
+
+def _known(kafka: KafkaSettings | None) -> tuple[Known, list[frozenset[int]]]:
+    """Return what is due, and the partitions in groups of so few records that memory stays bounded."""
     if kafka is None:
-        return 1, {}
+        return Known({}, Refusals(), 1), [frozenset([0])]
     admin = KafkaAdmin(kafka, "tickerstream-verify")
-    return admin.partitions(TOPICS[0]), admin.committed(GROUP, TOPICS)
+    records = dict.fromkeys(range(admin.partitions(TOPICS[0])), 0)
+    acknowledged = admin.committed(GROUP, TOPICS)
+    for topic in TOPICS:
+        begin = admin.begin_offsets(topic)
+        for partition, end in admin.end_offsets(topic).items():
+            records[partition] = records.get(partition, 0) + end - begin[partition]
+    groups, room = [list[int]()], _RECORDS_AT_ONCE
+    for partition, count in records.items():
+        if groups[-1] and count > room:
+            groups.append([])
+            room = _RECORDS_AT_ONCE
+        groups[-1].append(partition)
+        room -= count
+    return Known(acknowledged, read_refusals(kafka, TOPICS), len(records)), [frozenset(group) for group in groups]
 
 
-def _partition(ticker: str, partitions: int) -> int:
-    return partition_of(ticker.encode(), partitions)
+def _partition(ticker: str, known: Known) -> int:
+    return partition_of(ticker.encode(), known.partitions)
 
 
-class _Counted:
-    """Progress by objects, told from several threads."""
-
-    def __init__(self, progress: Progress, total: int) -> None:
-        self._progress, self._total, self._done = progress, total, 0
-        self._lock = Lock()
-
-    def next(self, ticker: str) -> None:
-        with self._lock:
-            self._done += 1
-            self._progress.update(self._done, self._total, ticker)
-
-
-@dataclass(frozen=True, slots=True)
-class _Where:
-    """Which partition of how many, and what of them is acknowledged."""
-
-    partition: int
-    partitions: int
-    acknowledged: Acknowledged
-
-    def holds(self, ticker: str) -> bool:
-        """Return whether the ticker's bars are in this partition."""
-        return _partition(ticker, self.partitions) == self.partition
-
-
-def _compare_part(sides: Sides, part: _Part, where: _Where, counted: _Counted) -> Verification:
-    found = Verification()
+def _compare_part(sides: Sides, part: _Part, known: Known, found: Verification) -> Iterator[str]:
+    """Compare the tickers of a part; yield each one as its objects are read."""
     weeks: dict[tuple[str, int], LakeWeek] = {}
     gaps: dict[str, Gaps] = {}
     for ticker, objects in part.objects.items():
         minutes = []
         for listed in objects:
-            counted.next(ticker)
-            found.objects += 1
             week, strays = read_object(sides.lake, listed)
             found.strays += strays
             if week is not None:
                 weeks[ticker, week.week] = week
                 minutes.append(week.minutes)
         gaps[ticker] = gaps_in(np.sort(np.concatenate(minutes))) if minutes else Gaps()
+        yield ticker
+    topics = None
     if sides.kafka is not None:
-        part.topics = read_partition(sides.kafka, where.partition, where.acknowledged, sides.tickers)
-        found.refused_in_topics += part.topics.refused
+        topics = read_partitions(sides.kafka, part.partitions, known, sides.tickers)
+        found.refused_in_topics += topics.refused
+        found.unaccounted += topics.unaccounted
     source = sides.source.bars if sides.source else None
-    here = {t for t in (source.tickers if source else []) if sides.wants(t) and where.holds(t)}
-    for ticker in sorted({*part.objects, *here, *(part.topics.due.tickers if part.topics else [])}):
-        results = _weeks_of_ticker(ticker, weeks, source, part.topics, found)
+    named = [t for t in (source.tickers if source else []) if sides.wants(t)]
+    in_files = {ticker for ticker in named if _partition(ticker, known) in part.partitions}
+    in_topics = {*topics.due.tickers, *topics.later.tickers} if topics else set()
+    for ticker in sorted({*part.objects, *in_files, *in_topics}):
+        results = _weeks_of_ticker(ticker, weeks, source, topics, found)
         found.tickers.append(TickerResult(ticker, results, gaps.get(ticker, Gaps())))
-    return found
 
 
 def _weeks_of_ticker(

@@ -98,8 +98,11 @@ def _rows_astray(name: str, everyone: list[HashedBars]) -> list[Stray]:
 
 def _week_of(bars: HashedBars, table: pa.Table) -> LakeWeek:
     versions = mixed(bars.identity, instants(table["known_at"]).view(np.uint64))
-    minutes, which = np.unique(bars.minutes, return_inverse=True)
-    current = np.bincount(which, weights=table["current"].cast(pa.uint8()).to_numpy())
+    flags = table["current"].cast(pa.uint8()).to_numpy()
+    minutes, current = bars.minutes, flags
+    if len(minutes) > 1 and np.diff(minutes).min() <= 0:  # some bars have several versions
+        minutes, which = np.unique(bars.minutes, return_inverse=True)
+        current = np.bincount(which, weights=flags)
     return LakeWeek(
         ticker=bars.ticker,
         week=int(weeks_of(minutes[:1])[0]),

@@ -46,7 +46,7 @@ class LakeFiles:
 
     def objects(self, bucket: str, prefix: str = "") -> list[Listed]:
         """Return the bucket's objects whose name begins with `prefix`, sorted by name."""
-        base = f"{self._root}/{bucket}".strip("/") if not self._root.startswith("/") else f"{self._root}/{bucket}"
+        base = self._path(bucket)
         folder = prefix.rpartition("/")[0]
         infos = self._infos(f"{base}/{folder}" if folder else base, recursive=True)
         found = [
@@ -64,7 +64,7 @@ class LakeFiles:
             UnreadableError: it is no whole Parquet file.
         """
         try:
-            with self._files.open_input_file(f"{self._root}/{listed.bucket}/{listed.name}") as source:
+            with self._files.open_input_file(self._path(listed.bucket, listed.name)) as source:
                 parquet = pq.ParquetFile(source)
                 there = set(parquet.schema_arrow.names)
                 return parquet.read(columns=[c for c in columns if c in there] if columns else None)
@@ -78,10 +78,13 @@ class LakeFiles:
             UnreadableError: it is no whole Parquet file.
         """
         try:
-            with self._files.open_input_file(f"{self._root}/{listed.bucket}/{listed.name}") as source:
+            with self._files.open_input_file(self._path(listed.bucket, listed.name)) as source:
                 return int(pq.read_metadata(source).num_rows)
         except (pa.ArrowException, OSError, ValueError) as error:
             raise UnreadableError(" ".join(str(error).split())[:160]) from error
+
+    def _path(self, *parts: str) -> str:
+        return "/".join(part for part in (self._root, *parts) if part)
 
     def _infos(self, path: str, recursive: bool) -> list[fs.FileInfo]:
         try:

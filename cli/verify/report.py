@@ -71,6 +71,8 @@ def faults(found: Verification) -> list[str]:
     lines += [f"{f.bucket}: {f.lost} facts of the topic are not in the lake" for f in found.facts if f.lost]
     lines += [f"{f.bucket}: {f.duplicated} facts are twice or not once current" for f in found.facts if f.duplicated]
     lines += [f"{f.bucket}: {f.unexplained} versions are in no topic" for f in found.facts if f.unexplained]
+    if found.unaccounted:
+        lines.append(f"{found.unaccounted:,} refused rows or records of the topics are not in the dead letters")
     lines += [f"stray {stray.object}: {stray.reason}" for stray in found.all_strays]
     more = len(lines) - SHOWN
     return lines if more <= 0 else [*lines[:SHOWN], f"and {more:,} more (--report FILE has all)"]

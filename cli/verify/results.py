@@ -115,6 +115,7 @@ class Verification:
         facts: The other buckets.
         waiting: Versions in the topics that the lake's consumer has not acknowledged yet, and the lake has not.
         refused_in_topics: Rows in the topics that are no valid bars: they belong to the dead letters.
+        unaccounted: Those of them that no dead letter tells of.
         compared_with: `files`, `topics`.
         seconds: How long it took.
     """
@@ -126,16 +127,9 @@ class Verification:
     facts: list[FactsResult] = field(default_factory=list)
     waiting: int = 0
     refused_in_topics: int = 0
+    unaccounted: int = 0
     compared_with: tuple[str, ...] = ()
     seconds: float = 0.0
-
-    def add(self, part: "Verification") -> None:
-        """Add what was found in another part of the lake."""
-        self.tickers += part.tickers
-        self.objects += part.objects
-        self.strays += part.strays
-        self.waiting += part.waiting
-        self.refused_in_topics += part.refused_in_topics
 
     def _sum(self, name: str) -> int:
         return sum(ticker.total(name) for ticker in self.tickers)
@@ -168,7 +162,8 @@ class Verification:
     @property
     def good(self) -> bool:
         """Return whether nothing is wrong."""
-        return not (self.lost or self.duplicated or self.unexplained or self._sum("no_current") or self.all_strays)
+        counts = (self.lost, self.duplicated, self.unexplained, self.unaccounted, self._sum("no_current"))
+        return not (any(counts) or self.all_strays)
 
     def summary(self) -> dict[str, Any]:
         """Return the totals."""
@@ -187,6 +182,7 @@ class Verification:
             "strays": len(self.all_strays),
             "waiting": self.waiting,
             "refused_in_topics": self.refused_in_topics,
+            "unaccounted": self.unaccounted,
             "missing_minutes": sum(ticker.gaps.missing_minutes for ticker in self.tickers),
             "missing_sessions": sum(ticker.gaps.missing_sessions for ticker in self.tickers),
             "seconds": round(self.seconds, 3),

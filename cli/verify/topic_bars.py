@@ -1,7 +1,7 @@
 """The bars in the topics, as far as the lake must have them, and as far as it may."""
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from cli.verify.bar_tables import VALUES, HashedBars, hashed, instants, whole_minutes
+from cli.verify.refusals import Refusals
 from cli.verify.source_files import is_bar
 from cli.verify.tally import Tally
 from shared.contracts.topics import BARS_HISTORY, BARS_LIVE
@@ -19,6 +20,8 @@ from shared.settings import KafkaSettings
 
 GROUP: Final = "lake-stock"
 TOPICS: Final = (BARS_HISTORY.name, BARS_LIVE.name)
+# Behind every offset: nothing is read from there.
+_END: Final = 1 << 62
 _REQUIRED: Final = ("source", "adjusted")
 _NAME: Final = r"^[A-Z0-9][A-Za-z0-9._=-]{0,31}$"
 _CLOSE_LESS_A_SECOND: Final = 59 * 10**6
@@ -26,65 +29,80 @@ _CLOSE_LESS_A_SECOND: Final = 59 * 10**6
 
 @dataclass
 class TopicBars:
-    """Bars of one partition of both topics.
+    """Bars of some partitions of both topics.
 
     Attributes:
         due: Versions in records that the lake's consumer has acknowledged: they must be in the lake.
         later: Versions in records after those: they may be there already.
-        rows: Rows in acknowledged records, repetitions included.
-        refused: Rows in acknowledged records that are no valid bars, and so belong to the dead letters.
-        unreadable: Acknowledged records that are no bars at all, and so belong to the dead letters.
+        refused: Rows in acknowledged records that are no valid bars; they belong to the dead letters.
+        unaccounted: Rows, or whole records, of those that no dead letter tells of.
     """
 
     due: Tally = field(default_factory=Tally)
     later: Tally = field(default_factory=Tally)
-    rows: int = 0
     refused: int = 0
-    unreadable: int = 0
+    unaccounted: int = 0
 
 
-def read_partition(
-    settings: KafkaSettings, partition: int, acknowledged: Mapping[tuple[str, int], int], keys: frozenset[str] | None
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of the topics before they are read.
+
+    Attributes:
+        acknowledged: Next offset that the lake's consumer has stored, by (topic, partition); none = nothing is due.
+        refusals: What the dead letters account for.
+        partitions: How many there are.
+    """
+
+    acknowledged: Mapping[tuple[str, int], int]
+    refusals: Refusals
+    partitions: int
+
+
+def read_partitions(
+    settings: KafkaSettings, partitions: frozenset[int], known: Known, keys: frozenset[str] | None
 ) -> TopicBars:
-    """Read one partition of both bar topics to their end as of now.
+    """Read some partitions of both bar topics to their end as of now.
 
     Args:
         settings: Where Kafka is.
-        partition: Its number.
-        acknowledged: Next offset that the lake's consumer has stored; none = nothing is due.
+        partitions: Their numbers.
+        known: What is due, and what was refused.
         keys: Only these tickers; None = all.
     """
     bars = TopicBars()
+    others = dict.fromkeys(set(range(known.partitions)) - partitions, _END)
     for topic in TOPICS:
-        until = acknowledged.get((topic, partition), 0)
-        for record in read_topic(settings, topic, partition=partition):
+        for record in read_topic(settings, topic, start=others):
             if keys is None or (record.key or b"").decode(errors="replace") in keys:
-                _add(bars, record, record.position.offset < until)
+                at = record.position
+                _add(bars, record, known.refusals, at.offset < known.acknowledged.get((at.topic, at.partition), 0))
     return bars
 
 
-def _add(bars: TopicBars, record: Record, due: bool) -> None:
-    try:
-        parts = list(_valid_bars(record))
-    except (pa.ArrowException, KeyError, ValueError, OSError, TypeError):
-        bars.unreadable += due
+def _add(bars: TopicBars, record: Record, refusals: Refusals, due: bool) -> None:
+    if record.position in refusals.whole:
+        bars.refused += due
         return
-    for valid, refused in parts:
+    try:
+        parts, refused = _valid_bars(record)
+    except (pa.ArrowException, KeyError, ValueError, OSError, TypeError):
+        bars.unaccounted += due
+        return
+    for valid in parts:
         (bars.due if due else bars.later).add(valid.ticker, valid.minutes, valid.identity)
-        bars.rows += due * len(valid.minutes)
-        bars.refused += due * refused
+    if due:
+        bars.refused += refused
+        bars.unaccounted += max(0, refused - refusals.rows.get(record.position, 0))
 
 
-def _valid_bars(record: Record) -> Iterator[tuple[HashedBars, int]]:
-    """Yield the valid bars of a record by ticker, and how many of its rows are not valid."""
+def _valid_bars(record: Record) -> tuple[list[HashedBars], int]:
+    """Return the valid bars of a record, and how many of its rows are not valid."""
     with pa.ipc.open_stream(io.BytesIO(record.value or b"")) as reader:
         table = reader.read_all()
-    good = _valid(table)
+    good = pc.and_(_valid(table), pc.equal(table["ticker"], (record.key or b"").decode()).fill_null(False))
     kept = table if pc.all(good).as_py() else table.filter(good)
-    refused = table.num_rows - kept.num_rows
-    for bars in hashed(kept):
-        yield bars, refused
-        refused = 0
+    return (hashed(kept) if kept.num_rows else []), table.num_rows - kept.num_rows
 
 
 def _valid(table: pa.Table) -> pa.ChunkedArray:

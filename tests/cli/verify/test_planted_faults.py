@@ -11,6 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from cli.settings import embedded
+from shared.contracts.topics import BARS_HISTORY
+from shared.kafka.producer import KafkaWriter
+from shared.ports import Outgoing
+from shared.testing.eventually import eventually
 from tests.cli.conftest import Demo, run_command
 from tests.cli.source_csv import NAIVE_ZONE
 
@@ -145,7 +150,9 @@ def test_verify_good_lake_passes_against_topics_and_files(demo: Demo, lake: Path
             assert week["lake_hash"] == week["source_hash"]
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize(
+    "fault", ["lost row", "doubled row", "wrong price", "two currents", "lost object", "wrong fact"]
+)
 def test_verify_planted_fault_fails_against_the_topics(lake: Path, fault: str) -> None:
     plant, count = FAULTS[fault]
     plant(lake)
@@ -193,3 +200,17 @@ def test_verify_report_has_every_week(lake: Path, tmp_path: Path) -> None:
     weeks = json.loads(report.read_text())["by_ticker"]["AAA"]["weeks"]
     assert [week["week"] for week in weeks] == ["2026-W03"]
     assert len(weeks[0]["lake_hash"]) == 16
+
+
+def test_verify_record_that_was_refused_is_accounted_for_by_its_dead_letter(demo: Demo, lake: Path) -> None:
+    bad = Outgoing(BARS_HISTORY.name, b"AAA", b"no arrow at all", {"schema": BARS_HISTORY.schema.encode()})
+    with KafkaWriter(embedded(demo.addresses.home).kafka, "test-verify") as writer:
+        writer.send(bad)
+        writer.flush(30)
+    found = eventually(lambda: refused_by_now(1))
+    assert (found["verified"], found["unaccounted"]) == (True, 0)
+
+
+def refused_by_now(least: int) -> dict[str, Any] | None:
+    _, found = verified()
+    return found if found["refused_in_topics"] >= least else None

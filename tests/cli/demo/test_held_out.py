@@ -1,0 +1,56 @@
+"""The last session of files, kept back to be replayed."""
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from cli.demo.held_out import before, day_before, last_session
+from cli.live import stream
+from cli.output import Output
+from cli.pipeline.plan import Choice
+from cli.progress import board
+from cli.settings import embedded
+from cli.verify.source_files import Source, read_source
+from shared.testing.eventually import eventually
+from tests.cli.conftest import Demo
+from tests.cli.source_csv import DAYS, MINUTES, NAIVE_ZONE, TICKERS, write_source
+
+
+def last(source: Source) -> date | None:
+    with board(Output()) as shown:
+        return last_session(source, shown.line("find last session", "files"))
+
+
+def test_last_session_is_the_new_york_date_of_the_last_bar(tmp_path: Path) -> None:
+    written = write_source(tmp_path / "bars")
+    source = Source(written.folder, ZoneInfo(NAIVE_ZONE))
+    assert last(source) == date(2026, 1, 16)
+    assert day_before(date(2026, 1, 16)) == date(2026, 1, 15)
+    rest = read_source(before(source, date(2026, 1, 16)))
+    counted = sum(len(rest.bars.distinct(t, week)) for t in TICKERS for week in rest.bars.weeks(t))
+    assert counted == written.different - MINUTES * len(TICKERS)
+
+
+def test_single_session_is_not_kept_back(tmp_path: Path) -> None:
+    (tmp_path / "AAA.csv").write_text(
+        "timestamp,open,high,low,close,volume\n2026-01-16 09:30:00,10,11,9,10,5\n2026-01-16 09:31:00,10,11,9,10,5\n"
+    )
+    assert last(Source(tmp_path, ZoneInfo(NAIVE_ZONE))) is None
+
+
+def test_replayed_session_lands_in_the_lake_marked_as_a_replay(demo: Demo, tmp_path: Path) -> None:
+    folder = tmp_path / "bars"
+    folder.mkdir()
+    header, *rows = (demo.source.folder / "CCC_1min.csv").read_text().splitlines()
+    (folder / "RPL.csv").write_text("\n".join([header, *rows]) + "\n")
+    choice = Choice(bars=folder, timezone=NAIVE_ZONE, start=DAYS[-1].date())
+    arguments = replace(choice.arguments("stock"), live=True, speed=60_000.0)
+
+    bars = stream(embedded(demo.addresses.home), Output(), arguments)
+
+    assert bars == MINUTES
+    eventually(lambda: demo.command("lake", "head", "RPL").exit_code == 0)
+    rows_of_lake = demo.command.json("lake", "head", "RPL", "-n", "500")
+    assert len(rows_of_lake) == MINUTES
+    assert {row["source"] for row in rows_of_lake} == {"replay"}
