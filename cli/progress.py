@@ -29,6 +29,7 @@ class Line:
         share: Share of the work done, 0 to 1, where that is known.
         detail: What is worked on now.
         seconds: How long it took, once it is finished.
+        before: Whether it was all done before.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Line:
     share: float | None = None
     detail: str = ""
     seconds: float | None = None
+    before: bool = False
     begun: float = field(default_factory=time.monotonic)
 
     def update(self, done: int, total: int | None, detail: str) -> None:
@@ -51,8 +53,9 @@ class Line:
         self.count, self.share, self.detail = count, share, detail
         self.board.show(self)
 
-    def finish(self, count: int | None = None, detail: str = "") -> None:
-        """Report that it is over."""
+    def finish(self, count: int | None = None, detail: str = "", *, before: bool = False) -> None:
+        """Report that it is over; `before`: it was all done before, so that a rate would say nothing."""
+        self.before = before
         self.count = self.count if count is None else count
         self.of, self.share, self.detail, self.seconds = None, 1.0, detail, self.elapsed
         self.board.show(self)
@@ -70,7 +73,9 @@ class Line:
     @property
     def rate(self) -> str:
         """Return units a second so far, or nothing."""
-        return f"{self.count / self.elapsed:,.0f} {self.unit}/s" if self.count and self.elapsed > LEAST_SECONDS else ""
+        if self.before or not self.count or self.elapsed < LEAST_SECONDS:
+            return ""
+        return f"{self.count / self.elapsed:,.0f} {self.unit}/s"
 
     @property
     def time_left(self) -> str:

@@ -47,9 +47,9 @@ class DemoReport:
 
     @property
     def bars_per_second(self) -> float | None:
-        """Return bars a second from the start of publishing until all were in the lake; None where nothing was sent."""
+        """Return bars a second from the start of publishing until all were in the lake; None for less than all of it."""
         seconds = self.seconds.publish + self.seconds.lake
-        if self.published.already_done or not seconds:
+        if self.published.already_done or self.published.resumed or not seconds:
             return None
         return round(self._stock("published") / seconds, 1)
 

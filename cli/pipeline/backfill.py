@@ -60,6 +60,11 @@ class Result:
         """Return whether the run was complete before."""
         return all(bool(p.summary.get("already_done")) for p in self.published.values())
 
+    @property
+    def resumed(self) -> bool:
+        """Return whether a part of it was published before."""
+        return any(bool(p.summary.get("resumed")) for p in self.published.values())
+
     def total(self, name: str) -> int:
         """Return the sum of a count over all producers."""
         return sum(p.count(name) for p in self.published.values())
@@ -145,7 +150,8 @@ class BackfillRun:
                 published.problems.append(f"{event.get('origin')}: {event.get('text')}")
             case "done":
                 published.summary = event
-                line.finish(int(event.get("published") or 0), "already done" if event.get("already_done") else "")
+                done = bool(event.get("already_done"))
+                line.finish(int(event.get("published") or 0), "already done" if done else "", before=done)
 
     def _check(self) -> None:
         for producer in self._producers:
@@ -184,7 +190,7 @@ class BackfillRun:
             self._health()
             time.sleep(TAKE_SECONDS)
         stock = self._lines.get("stock")
-        lake.finish(stock.count if stock else landed.total)
+        lake.finish(stock.count if stock else landed.total, before=self._result.already_done)
 
 
 def _reason(ended: Ended | None) -> str:
