@@ -47,7 +47,7 @@ class DemoReport:
 
     @property
     def bars_per_second(self) -> float | None:
-        """Return bars a second from the start of publishing until all were in the lake; None for less than all of it."""
+        """Return bars a second from the start of publishing until all were in the lake; None for only a part."""
         seconds = self.seconds.publish + self.seconds.lake
         if self.published.already_done or self.published.resumed or not seconds:
             return None
