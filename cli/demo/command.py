@@ -1,6 +1,8 @@
 """`tickerstream demo`: start the stack, publish, land in the lake, verify, and go on live."""
 
 import json
+import shutil
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -130,6 +132,8 @@ def _write(output: Output, found: DemoReport, report: Path | None) -> None:
 def _try_next(output: Output, run: DemoRun, commands: tuple[tuple[str, str], ...], where: str) -> None:
     output.line()
     output.line(f"what to try next{where}:", style="bold")
+    if shutil.which("tickerstream") is None:
+        output.line(f"  . {Path(sys.prefix) / 'bin' / 'activate'}   (so that the command is found)")
     names = {"ticker": run.a_ticker or "TICKER", "home": run.home_option}
     lines = [(command.format(**names), what) for command, what in commands]
     width = max(len(command) for command, _ in lines)

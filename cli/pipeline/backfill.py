@@ -65,10 +65,6 @@ class Result:
         """Return whether a part of it was published before."""
         return any(bool(p.summary.get("resumed")) for p in self.published.values())
 
-    def total(self, name: str) -> int:
-        """Return the sum of a count over all producers."""
-        return sum(p.count(name) for p in self.published.values())
-
 
 class BackfillRun:
     """One backfill while it runs.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicCollection
 from confluent_kafka import TopicPartition as Slot
@@ -11,13 +11,12 @@ from confluent_kafka.admin import OffsetSpec as _OffsetSpec  # type: ignore[attr
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from shared.contracts.topics import TopicContract
-from shared.errors import ContractError, TransientError
-from shared.kafka.config import client_config, error_of, translated
+from shared.errors import ConfigurationError, ContractError, TransientError
+from shared.kafka.config import client_config, error_of, log_event, refusal, translated
 from shared.kafka.provisioning import Provisioner
 from shared.ports import TopicPartition
 from shared.settings import KafkaSettings
 
-ANSWER_SECONDS: Final = 10.0
 OffsetSpec: Any = _OffsetSpec
 T = TypeVar("T")
 
@@ -31,12 +30,21 @@ class KafkaAdmin:
         settings: Where Kafka is.
         client_id: Name of this client in the broker's log.
         patience: Seconds that one call is retried while Kafka does not answer.
+        answer: Seconds that one answer is waited for.
     """
 
-    def __init__(self, settings: KafkaSettings, client_id: str = "tickerstream-admin", patience: float = 30.0) -> None:
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        client_id: str = "tickerstream-admin",
+        patience: float = 30.0,
+        answer: float = 10.0,
+    ) -> None:
+        self._answer = answer
         self._settings = settings
         self._patience = patience
-        self._client: Any = AdminClient(client_config(settings, client_id))
+        self._refusal: ConfigurationError | None = None
+        self._client: Any = AdminClient(client_config(settings, client_id) | {"error_cb": self._on_event})
 
     def provision(self, contracts: Iterable[TopicContract]) -> list[str]:
         """Make the topics be as their contracts say; doing it again changes nothing.
@@ -52,7 +60,7 @@ class KafkaAdmin:
 
     def topics(self) -> dict[str, int]:
         """Return each topic and how many partitions it has; internal ones are left out."""
-        found = self._patiently(lambda: self._client.list_topics(timeout=ANSWER_SECONDS), "listing topics").topics
+        found = self._patiently(lambda: self._client.list_topics(timeout=self._answer), "listing topics").topics
         return {name: len(topic.partitions) for name, topic in found.items() if not name.startswith("__")}
 
     def partitions(self, name: str) -> int:
@@ -100,9 +108,9 @@ class KafkaAdmin:
 
         def ask() -> dict[int, int]:
             futures = self._client.list_offsets(
-                slots, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ANSWER_SECONDS
+                slots, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=self._answer
             )
-            return {slot.partition: future.result(ANSWER_SECONDS).offset for slot, future in futures.items()}
+            return {slot.partition: future.result(self._answer).offset for slot, future in futures.items()}
 
         return dict(sorted(self._patiently(ask, f"reading offsets of {name}").items()))
 
@@ -111,7 +119,7 @@ class KafkaAdmin:
         asked = ConsumerGroupTopicPartitions(group)
         try:
             answer = self._done(
-                lambda: self._client.list_consumer_group_offsets([asked], request_timeout=ANSWER_SECONDS)[group],
+                lambda: self._client.list_consumer_group_offsets([asked], request_timeout=self._answer)[group],
                 f"reading offsets of {group}",
             )
         except KafkaException as exception:
@@ -123,29 +131,36 @@ class KafkaAdmin:
 
     def cluster_id(self) -> str:
         """Return the id of the cluster."""
-        found = self._patiently(lambda: self._client.list_topics(timeout=ANSWER_SECONDS), "asking for the cluster")
+        found = self._patiently(lambda: self._client.list_topics(timeout=self._answer), "asking for the cluster")
         return str(found.cluster_id)
 
     def delete_topics(self, names: Collection[str]) -> None:
         """Delete the topics with all that they hold."""
         if names:
-            for name, future in self._client.delete_topics(list(names), operation_timeout=ANSWER_SECONDS).items():
-                self._patiently(lambda f=future: f.result(ANSWER_SECONDS), f"deleting {name}")  # type: ignore[misc]
+            for name, future in self._client.delete_topics(list(names), operation_timeout=self._answer).items():
+                self._patiently(lambda f=future: f.result(self._answer), f"deleting {name}")  # type: ignore[misc]
+
+    def _on_event(self, error: KafkaError) -> None:
+        log_event(error)
+        self._refusal = refusal(error) or self._refusal
 
     def _done(self, call: Callable[[], "Future[T]"], doing: str) -> T:
-        return self._patiently(lambda: call().result(ANSWER_SECONDS), doing)
+        return self._patiently(lambda: call().result(self._answer), doing)
 
     def _patiently(self, call: Callable[[], T], doing: str) -> T:
         """Return the result of `call`, repeated while waiting helps. A refusal comes out as KafkaException."""
 
         def once() -> T:
+            self._client.poll(0)  # serves `_on_event`
+            if self._refusal is not None:
+                raise self._refusal
             try:
                 return call()
             except TimeoutError:
                 raise TransientError(f"Kafka did not answer at {doing}. Check that the broker runs.") from None
             except KafkaException as exception:
                 failure = translated(error_of(exception), doing)
-                if isinstance(failure, TransientError) and not _is_missing(exception):
+                if isinstance(failure, TransientError | ConfigurationError) and not _is_missing(exception):
                     raise failure from None
                 raise
 
@@ -163,4 +178,6 @@ def _is_missing(exception: KafkaException) -> bool:
 
 
 def _missing(name: str) -> ContractError:
-    return ContractError(f"topic {name} does not exist. Provision the topics (python -m infra.provision).")
+    return ContractError(
+        f"topic {name} does not exist, or this user may not see it. Provision the topics (python -m infra.provision)."
+    )

@@ -6,10 +6,13 @@ from typing import Any, Final
 from confluent_kafka import KafkaError, KafkaException
 
 from shared.errors import ConfigurationError, TickerstreamError, TransientError
+from shared.kafka.quiet import OncePerWhile
 from shared.settings import KafkaSettings
 
 LIBRDKAFKA: Final = logging.getLogger("librdkafka")
 """Where librdkafka's own log lines go."""
+
+LIBRDKAFKA.addFilter(OncePerWhile(60.0))
 
 MIB: Final = 1024 * 1024
 
@@ -74,6 +77,15 @@ def client_config(settings: KafkaSettings, client_id: str) -> dict[str, Any]:
 def log_event(error: KafkaError) -> None:
     """Log a client-wide event; librdkafka goes on trying by itself."""
     LIBRDKAFKA.warning("%s: %s", error.name(), error.str())
+
+
+def refusal(error: KafkaError) -> ConfigurationError | None:
+    """Return the error to end with where a client-wide event says that the broker does not know us."""
+    if error.code() not in _DENIED:
+        return None
+    return ConfigurationError(
+        f"KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD: Kafka refuses us: {error.str()}. Set them and start again."
+    )
 
 
 def error_of(exception: KafkaException) -> KafkaError:

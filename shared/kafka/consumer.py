@@ -8,7 +8,7 @@ from typing import Any, Final, Self
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as Slot
 
-from shared.errors import ContractError
+from shared.errors import ContractError, TransientError
 from shared.kafka.admin import KafkaAdmin
 from shared.kafka.assignment import ANSWER_SECONDS, Start, made_anew, metadata_of, outside_log, starts
 from shared.kafka.bounded import in_thread
@@ -230,13 +230,20 @@ class KafkaReader:
         low, high = self._consumer.get_watermark_offsets(slot, timeout=ANSWER_SECONDS, cached=False)
         return outside_log(at.topic, at.partition, offset, low, high)
 
+    def _check_topics(self) -> None:
+        """Raise if a topic is gone; a broker that has just started may only not know it yet."""
+        try:
+            for topic in self._topics:
+                self.partition_count(topic, fresh=True)
+        except TransientError as error:
+            LIBRDKAFKA.warning("%s: %s", self._group, error)
+
     def _judge(self, error: KafkaError, message: Message) -> None:
         """Raise what only a person can mend; the rest librdkafka mends by itself."""
         if error.code() in (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE):
             raise self._unreadable(position_of(message))
         if error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION):
-            for topic in self._topics:
-                self.partition_count(topic, fresh=True)  # a broker that has just started may not know it yet
+            self._check_topics()
         elif error.fatal() or error.code() in (
             KafkaError.TOPIC_AUTHORIZATION_FAILED,
             KafkaError.GROUP_AUTHORIZATION_FAILED,

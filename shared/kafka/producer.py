@@ -15,7 +15,7 @@ from shared.errors import (
     TickerstreamError,
     TransientError,
 )
-from shared.kafka.config import MIB, client_config, error_of, log_event
+from shared.kafka.config import MIB, client_config, error_of, log_event, refusal
 from shared.kafka.messages import position_of
 from shared.ports import Outgoing, Position
 from shared.settings import KafkaSettings
@@ -136,6 +136,8 @@ class KafkaWriter:
 
     def _on_event(self, error: KafkaError) -> None:
         log_event(error)
+        if (refused := refusal(error)) is not None:
+            self._fail(refused)
         if error.code() == KafkaError._FATAL:
             code, reason = error.code(), error.str()
             self._fail(

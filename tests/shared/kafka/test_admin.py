@@ -120,7 +120,7 @@ def test_offsets_of_a_topic_and_a_group_without_any(cluster: RealCluster) -> Non
 
 
 def test_broker_that_does_not_answer_is_a_transient_error() -> None:
-    admin = KafkaAdmin(KafkaSettings(kafka_bootstrap_servers=f"127.0.0.1:{free_port()}"), patience=0.1)
+    admin = KafkaAdmin(KafkaSettings(kafka_bootstrap_servers=f"127.0.0.1:{free_port()}"), patience=0.1, answer=0.5)
 
     with pytest.raises(TransientError, match="listing topics"):
         admin.topics()

@@ -34,6 +34,7 @@ class Place:
         self.cluster = RealCluster(bootstrap)
         self.bootstrap = bootstrap
         self.folder = tmp_path
+        self.folder.mkdir(exist_ok=True)
         self.topic, self.group = fresh_name(), fresh_name("g")
         self.cluster.make_topic(self.topic, 3)
         self.cluster.admin.provision([DEAD_LETTERS])
@@ -178,18 +179,24 @@ def test_process_stopped_past_its_session_neither_loses_nor_overwrites(place: Pl
     assert sum(effects.values()) <= 600 + 50  # at most the batch whose commit did not count, which the other made again
 
 
-@pytest.mark.parametrize("point", ["before_flush", "before_commit", "after_commit"])
-def test_process_killed_around_its_commit_loses_nothing(place: Place, point: str) -> None:
-    place.fill(range(200))
-    with place.collector(TICKERSTREAM_FAILPOINTS=f"collector.{point}=kill@2") as first:
-        assert first.wait(30) == -signal.SIGKILL
-    with place.collector() as second:
-        eventually(lambda: len(place.effects) == 200 and place.all_committed(), seconds=40)
-        second.terminate()
-        assert second.wait(30) == 0
+def test_process_killed_around_its_commit_loses_nothing(kafka: str, tmp_path: Path) -> None:
+    made_again = {"before_flush": 0, "before_commit": 50, "after_commit": 0}
+    places = {point: Place(kafka, tmp_path / point) for point in made_again}
+    with ExitStack() as stack:
+        for point, place in places.items():
+            place.fill(range(200))
+            kill = {"TICKERSTREAM_FAILPOINTS": f"collector.{point}=kill@2"}
+            first = stack.enter_context(place.collector(**kill))
+            assert first.wait(30) == -signal.SIGKILL
+        seconds = [stack.enter_context(place.collector()) for place in places.values()]
+        eventually(lambda: all(len(p.effects) == 200 and p.all_committed() for p in places.values()), seconds=40)
+        for second in seconds:
+            second.terminate()
+            assert second.wait(30) == 0
 
-    again = sum(place.effects.values()) - 200
-    assert again == (50 if point == "before_commit" else 0)
+    assert {point: sum(place.effects.values()) - 200 for point, place in places.items()} == made_again
+    for place in places.values():
+        place.cluster.close()
 
 
 def test_process_with_a_topic_that_is_missing_ends_with_one_line_and_2(place: Place) -> None:
