@@ -4,7 +4,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 ARGS ?=
 KILLS ?= 1000
-EXTRAS := producers consumers embedded dev
+EXTRAS := producers consumers aggregator train predictor embedded dev
 
 .PHONY: help demo test lint types up down status clean torture minio bench lock setup
 

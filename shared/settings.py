@@ -80,6 +80,14 @@ class MongoSettings(Settings):
     mongo_db: str = "tickerstream"
 
 
+class ModelSettings(Settings):
+    """What models predict, and where their bundles lie."""
+
+    model_dir: Path = Field(Path(".tickerstream/models"), description="the model volume: one folder a bundle")
+    horizon_minutes: int = Field(5, ge=1, le=390)
+    session: str = Field("regular", pattern="^(regular|extended)$", description="bars that get a label")
+
+
 class RuntimeSettings(Settings):
     """What every process has: its home, its log, its heartbeat, and failpoints for tests."""
 

@@ -4,7 +4,7 @@ import json
 import sys
 from typing import Any
 
-from shared.contracts import facts, runs
+from shared.contracts import facts, predictions, rows, runs, training
 from shared.contracts.bars import BAR_SCHEMA
 from shared.contracts.lake import DATASETS, LAKE_COLUMNS, SOURCE_RANK, Dataset
 from shared.contracts.messages import Message
@@ -17,6 +17,10 @@ MESSAGES: tuple[type[Message], ...] = (
     runs.RunDeclared,
     runs.TopicConfirmed,
     runs.RunAborted,
+    training.StartModel,
+    rows.FeatureRow,
+    training.ModelEvent,
+    predictions.Prediction,
 )
 
 

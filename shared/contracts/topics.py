@@ -90,6 +90,42 @@ RUNS: Final = TopicContract(
     read_by="aggregator, tickerstream",
     sharded=False,
 )
+START_MODEL: Final = TopicContract(
+    "start_model",
+    key="run id, or none",
+    value="JSON: which models to train, every field optional",
+    schema="start_model/1.0",
+    made_by="aggregator, retrain, a person",
+    read_by="train",
+    sharded=False,
+)
+FEATURES: Final = TopicContract(
+    "features",
+    key="ticker",
+    value="JSON: the newest feature row",
+    schema="feature_row/1.0",
+    made_by="aggregator",
+    read_by="predictor",
+    cleanup="compact",
+)
+MODEL_EVENTS: Final = TopicContract(
+    "model_events",
+    key="ticker/kind",
+    value="JSON: the model that serves",
+    schema="model_event/1.0",
+    made_by="train",
+    read_by="predictor",
+    sharded=False,
+    cleanup="compact",
+)
+PREDICTIONS: Final = TopicContract(
+    "predictions",
+    key="ticker",
+    value="JSON: one prediction, as served",
+    schema="prediction/1.0",
+    made_by="predictor",
+    read_by="ledger, anyone",
+)
 DEAD_LETTERS: Final = TopicContract(
     "dead_letters",
     key="the original key",
@@ -100,7 +136,19 @@ DEAD_LETTERS: Final = TopicContract(
     sharded=False,
 )
 
-TOPICS: Final = (BARS_HISTORY, BARS_LIVE, CORPORATE_ACTIONS, MACRO, FILINGS, RUNS, DEAD_LETTERS)
+TOPICS: Final = (
+    BARS_HISTORY,
+    BARS_LIVE,
+    CORPORATE_ACTIONS,
+    MACRO,
+    FILINGS,
+    RUNS,
+    START_MODEL,
+    FEATURES,
+    MODEL_EVENTS,
+    PREDICTIONS,
+    DEAD_LETTERS,
+)
 
 
 def with_macro_named(macro_topic: str) -> tuple[TopicContract, ...]:

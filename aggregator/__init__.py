@@ -1,0 +1,1 @@
+"""Kafka and lake -> features -> Postgres: point-in-time-correct feature rows, and the signal to train."""

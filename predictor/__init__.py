@@ -1,0 +1,1 @@
+"""Models and newest feature rows -> HTTP, stream and page."""

@@ -1,0 +1,1 @@
+"""`start_model` -> jobs -> evaluated, immutable, deployed models."""
