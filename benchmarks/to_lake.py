@@ -1,6 +1,7 @@
 """Bars a second from source files to a durable, verified lake, beside the bare loop over the same bytes."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -8,7 +9,9 @@ from pathlib import Path
 
 from benchmarks import bare_loop
 from benchmarks.inputs import CsvSet
-from infra.embedded.stack import running_stack
+from infra.embedded.layout import Home
+from infra.embedded.settings import resolve_home
+from infra.embedded.stack import Wanted, running_stack
 
 
 def ours(home: Path, bars: CsvSet) -> dict[str, object]:
@@ -25,7 +28,8 @@ def ours(home: Path, bars: CsvSet) -> dict[str, object]:
         str(home / "ours"),
     ]
     command = [sys.executable, "-m", "cli", *arguments, "--report", str(report)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    environment = {**os.environ, "TICKERSTREAM_CACHE": str(resolve_home().cache)}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode:
         raise RuntimeError(f"demo failed with {done.returncode}:\n{done.stdout}\n{done.stderr}")
     result: dict[str, object] = json.loads(report.read_text())
@@ -34,13 +38,13 @@ def ours(home: Path, bars: CsvSet) -> dict[str, object]:
 
 def measure(bars: CsvSet, rounds: int = 3) -> list[str]:
     """Return Markdown lines: each round measures both, one after the other."""
-    rows = bars.rows()
+    rows, cache = bars.rows(), resolve_home().cache
     lines = ["| round | bars | bare loop, bars/s | Tickerstream, bars/s | ratio | lost | duplicated | peak RSS, MiB |"]
     lines.append("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for number in range(1, rounds + 1):
         with tempfile.TemporaryDirectory(prefix="tickerstream-bench-") as folder:
             home = Path(folder)
-            with running_stack(home / "bare", services=()) as addresses:
+            with running_stack(Home(home / "bare", cache), Wanted((), None)) as addresses:
                 bare = rows / bare_loop.run(addresses.kafka_bootstrap_servers, home / "files", bars, rows)
             report = ours(home, bars)
             seconds = report["seconds"]
