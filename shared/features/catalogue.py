@@ -1,0 +1,25 @@
+"""Every feature, in the order of the columns. docs/features.md is made from it."""
+
+import hashlib
+from typing import Final
+
+from shared.features.feature import Feature
+
+START_UP_WEEKS: Final = 6
+"""The anchor of an ISO week: its rows are made from the bars of so many weeks before it, and its own."""
+
+CATALOGUE: Final[tuple[Feature, ...]] = ()
+
+NAMES: Final = tuple(feature.name for feature in CATALOGUE)
+"""Columns, in order."""
+
+MODEL_FEATURES: Final = tuple(feature.name for feature in CATALOGUE if feature.scale_free)
+"""What models are fed with, in order."""
+
+
+def _digest(features: tuple[Feature, ...]) -> str:
+    return hashlib.sha256(repr([(f.name, f.version) for f in features]).encode()).hexdigest()
+
+
+FEATURE_SET: Final = "f" + _digest(CATALOGUE)[:8]
+"""The name of this set of features: another one whenever a feature is added, removed or changed."""

@@ -1,0 +1,1 @@
+"""The groups of features: one module each, each with its FEATURES."""
