@@ -4,11 +4,46 @@ import hashlib
 from typing import Final
 
 from shared.features.feature import Feature
+from shared.features.groups import (
+    actions,
+    atr,
+    bollinger,
+    fundamental,
+    macd,
+    macro,
+    momentum,
+    moving_averages,
+    multi_timeframe,
+    regime,
+    risk,
+    rsi,
+    session,
+    statistical,
+    stochastic,
+    volume,
+)
 
 START_UP_WEEKS: Final = 6
 """The anchor of an ISO week: its rows are made from the bars of so many weeks before it, and its own."""
 
-CATALOGUE: Final[tuple[Feature, ...]] = ()
+CATALOGUE: Final[tuple[Feature, ...]] = (
+    *moving_averages.FEATURES,
+    *bollinger.FEATURES,
+    *rsi.FEATURES,
+    *macd.FEATURES,
+    *atr.FEATURES,
+    *stochastic.FEATURES,
+    *volume.FEATURES,
+    *momentum.FEATURES,
+    *statistical.FEATURES,
+    *risk.FEATURES,
+    *regime.FEATURES,
+    *multi_timeframe.FEATURES,
+    *session.FEATURES,
+    *macro.FEATURES,
+    *fundamental.FEATURES,
+    *actions.FEATURES,
+)
 
 NAMES: Final = tuple(feature.name for feature in CATALOGUE)
 """Columns, in order."""
