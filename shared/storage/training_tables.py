@@ -1,0 +1,106 @@
+"""The tables of training: runs, jobs, models, deployments, and what profiles are due."""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Identity,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+METADATA: Final = MetaData()
+
+TRAINING_RUNS: Final = Table(
+    "training_runs",
+    METADATA,
+    Column("run_id", String(200), primary_key=True),
+    Column("ordinal", BigInteger, Identity(always=True), nullable=False, unique=True),
+    Column("source", Text, nullable=False),
+    Column("feature_set", String(64), nullable=False),
+    Column("reason", Text),
+    Column("requested_at", DateTime(timezone=True)),
+    Column("filed_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("settled_at", DateTime(timezone=True)),
+)
+TRAINING_JOBS: Final = Table(
+    "training_jobs",
+    METADATA,
+    Column("job_id", BigInteger, Identity(always=True), primary_key=True),
+    Column("run_id", String(200), ForeignKey("training_runs.run_id"), nullable=False),
+    Column("ticker", String(32), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("feature_set", String(64), nullable=False),
+    Column("state", String(10), nullable=False, server_default="queued"),
+    Column("stage", String(20), nullable=False, server_default="queued"),
+    Column("progress", Double, nullable=False, server_default="0"),
+    Column("attempt", Integer, nullable=False, server_default="0"),
+    Column("failures", Integer, nullable=False, server_default="0"),
+    Column("lease_until", DateTime(timezone=True)),
+    Column("worker", Text),
+    Column("reason", Text),
+    Column("error", Text),
+    Column("model_id", Text),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("started_at", DateTime(timezone=True)),
+    Column("finished_at", DateTime(timezone=True)),
+    UniqueConstraint("run_id", "ticker", "kind", "feature_set"),
+)
+MODELS: Final = Table(
+    "models",
+    METADATA,
+    Column("model_id", Text, primary_key=True),
+    Column("ticker", String(32), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("run_id", String(200), ForeignKey("training_runs.run_id"), nullable=False),
+    Column("feature_set", String(64), nullable=False),
+    Column("horizon_minutes", Integer, nullable=False),
+    Column("verdict", String(20), nullable=False),
+    Column("verdict_final", Boolean, nullable=False),
+    Column("metrics", JSONB, nullable=False),
+    Column("seconds", JSONB, nullable=False),
+    Column("trained_from", DateTime(timezone=True), nullable=False),
+    Column("trained_to", DateTime(timezone=True), nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("simulated", Boolean, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    UniqueConstraint("ticker", "kind", "version"),
+    UniqueConstraint("run_id", "ticker", "kind", "feature_set"),
+)
+DEPLOYMENTS: Final = Table(
+    "deployments",
+    METADATA,
+    Column("sequence", BigInteger, Identity(always=True), primary_key=True),
+    Column("ticker", String(32), nullable=False),
+    Column("kind", String(40), nullable=False),
+    Column("model_id", Text, ForeignKey("models.model_id"), nullable=False),
+    Column("previous", BigInteger, ForeignKey("deployments.sequence")),
+    Column("event", String(20), nullable=False),
+    Column("verdict", String(20), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    UniqueConstraint("ticker", "kind", "previous", postgresql_nulls_not_distinct=True),
+)
+TICKER_PROFILES: Final = Table(
+    "ticker_profiles",
+    METADATA,
+    Column("ticker", String(32), primary_key=True),
+    Column("run_id", String(200), nullable=False),
+    Column("statistics", JSONB, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("changed", BigInteger, nullable=False, server_default="1"),
+    Column("written", BigInteger, nullable=False, server_default="0"),
+)
