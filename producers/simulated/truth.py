@@ -3,42 +3,13 @@
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
-from producers.simulated.planting import HORIZON_MINUTES, Mechanism, Plant, drift_weight
+from producers.simulated.planting import HORIZON_MINUTES, Plant, drift_weight
 from producers.simulated.settings import SimulatedSettings
 from producers.simulated.tickers import SECTORS, company
-
-TRUTH_FILE = Path("state") / "simulated_truth.json"
-"""Where the record lies below TICKERSTREAM_HOME."""
-
-
-@dataclass(frozen=True, slots=True)
-class PlantedTruth:
-    """What can be foretold of one ticker.
-
-    Attributes:
-        ticker: Of the simulated exchange.
-        information_coefficient: Correlation of `signal` at a bar with the return of the next `horizon_minutes`, pooled
-            over the regular minutes where both exist; exactly 0 where nothing is planted.
-        mechanism: momentum, reversal, or none.
-        window_minutes: How far back the signal looks; 0 for none.
-        horizon_minutes: What it foretells.
-        drift_weight: Expected minute return, as a share of the past window's return; 0 for none.
-        signal: How to compute it from the bars, in words; empty for none.
-        sector: For people.
-    """
-
-    ticker: str
-    information_coefficient: float
-    mechanism: Mechanism | Literal["none"]
-    window_minutes: int
-    horizon_minutes: int
-    drift_weight: float
-    signal: str
-    sector: str
+from shared.contracts.truth import TRUTH_FILE, PlantedTruth, decode_truth
 
 
 def truth(settings: SimulatedSettings) -> list[PlantedTruth]:
@@ -83,4 +54,4 @@ def read_truth(home: Path) -> Sequence[PlantedTruth] | None:
     path = home / TRUTH_FILE
     if not path.is_file():
         return None
-    return [PlantedTruth(**entry) for entry in json.loads(path.read_text(encoding="utf-8"))["tickers"]]
+    return decode_truth(path.read_bytes())

@@ -10,8 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from producers.simulated.settings import SimulatedSettings
-from producers.simulated.truth import PlantedTruth, read_truth, truth, write_truth
+from producers.simulated.truth import read_truth, truth, write_truth
 from producers.simulated.world import World
+from shared.contracts.truth import PlantedTruth
 
 Grid = NDArray[np.float64]
 SETTINGS = SimulatedSettings(
