@@ -9,7 +9,7 @@ import typer
 
 from cli.app import FAILED, HomeOption, JsonOption
 from cli.output import Output, duration
-from cli.stack_view import ConsoleProgress, StartReport, show_status
+from cli.stack_view import ConsoleProgress, StartReport, show_page, show_status
 from infra.embedded import stack
 from infra.embedded.layout import Home
 from infra.embedded.logs import follow, tail
@@ -69,6 +69,7 @@ def up(
     for process in now.processes:
         if process.state in {"failed", "restarting", "lost"}:
             output.line(f"{process.name} {process.state} (exit {process.last_exit}): {process.detail}", style="red")
+    show_page(output, now)
     output.document({"already_up": started.already_up, "seconds": round(started.seconds, 3), **asdict(now)})
     if not now.healthy:
         raise typer.Exit(FAILED)

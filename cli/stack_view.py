@@ -123,6 +123,13 @@ def show_status(output: Output, now: StackStatus) -> None:
     output.line(f"{now.home}: {now.message}", style="green" if now.healthy else "red")
     if now.processes:
         output.table(COLUMNS, [_row(process) for process in now.processes])
+    show_page(output, now)
+
+
+def show_page(output: Output, now: StackStatus) -> None:
+    """Write where the page is, while it is served."""
+    if now.page:
+        output.line(f"page: {now.page}", style="cyan")
 
 
 def _row(process: ProcessStatus) -> list[str | int | float | None]:

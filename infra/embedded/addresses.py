@@ -8,6 +8,7 @@ from infra.embedded.postgres import DATABASE, USER, read_password
 from shared.errors import ConfigurationError
 
 SERVER_PORTS = ("kafka", "kafka_controller", "postgres", "mongo")
+SERVICE_PORTS = ("predictor",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,7 @@ class Addresses:
         postgres_password: The generated password.
         mongo_uri: `mongodb://host:port`.
         lake_url: `file://` and the lake's folder.
+        predictor_port: Port of the predictor on the loopback interface; 0 = any.
     """
 
     home: Home
@@ -29,9 +31,15 @@ class Addresses:
     postgres_password: str = field(repr=False)
     mongo_uri: str
     lake_url: str
+    predictor_port: int = 0
     postgres_host: str = LOOPBACK
     postgres_db: str = DATABASE
     postgres_user: str = USER
+
+    @property
+    def page(self) -> str:
+        """Return the address of the predictor's page, and of its HTTP routes."""
+        return f"http://{LOOPBACK}:{self.predictor_port}/"
 
     def environment(self) -> dict[str, str]:
         """Return the variables that the services' settings are read from."""
@@ -46,6 +54,8 @@ class Addresses:
             "POSTGRES_PASSWORD": self.postgres_password,
             "MONGO_URI": self.mongo_uri,
             "LAKE_URL": self.lake_url,
+            "MODEL_DIR": str(self.home.models),
+            "PREDICTOR_PORT": str(self.predictor_port),
         }
 
 
@@ -65,4 +75,5 @@ def addresses(home: Home) -> Addresses:
         postgres_password=read_password(home),
         mongo_uri=f"mongodb://{LOOPBACK}:{ports['mongo']}",
         lake_url=f"file://{home.lake}",
+        predictor_port=ports.get("predictor", 0),
     )

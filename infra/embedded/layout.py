@@ -27,6 +27,11 @@ class Home:
         return self.root / "lake"
 
     @property
+    def models(self) -> Path:
+        """Return the model volume: one folder a bundle."""
+        return self.root / "models"
+
+    @property
     def logs(self) -> Path:
         """Return the folder of the logs, one a process."""
         return self.root / "logs"
@@ -71,5 +76,5 @@ class Home:
 
     def create(self) -> None:
         """Make the folders; what is there stays."""
-        for folder in (self.root, self.data, self.lake, self.logs, self.run, self.requests):
+        for folder in (self.root, self.data, self.lake, self.models, self.logs, self.run, self.requests):
             folder.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from infra.embedded.files import read_object
@@ -19,6 +19,7 @@ class ServiceEntry:
         name: What it is called in the status and in its log's name.
         arguments: Its command line.
         environment: Variables on top of the addresses that every service gets.
+        port_variable: The one of those addresses that is the port it listens on, if it listens.
         heartbeat: Whether it writes HEARTBEAT_FILE; if so it counts as started once it has.
         grace_seconds: How long it may take to end when told to, before it is killed.
     """
@@ -26,6 +27,7 @@ class ServiceEntry:
     name: str
     arguments: tuple[str, ...]
     environment: dict[str, str] = field(default_factory=dict)
+    port_variable: str | None = None
     heartbeat: bool = True
     grace_seconds: float = 20.0
 
@@ -36,7 +38,14 @@ def module_service(module: str, *arguments: str) -> ServiceEntry:
 
 
 PROVISION = ServiceEntry("provision", python_module("infra.provision"), heartbeat=False)
-SERVICES = tuple(module_service("consumers", kind) for kind in ("stock", "actions", "macro", "company"))
+LAKE_SERVICES = tuple(module_service("consumers", kind) for kind in ("stock", "actions", "macro", "company"))
+# Parallel over tickers, so a library must not start threads of its own beside the workers.
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+AGGREGATOR = module_service("aggregator")
+TRAIN = replace(module_service("train"), environment=ONE_THREAD, grace_seconds=30.0)
+PREDICTOR = replace(module_service("predictor"), environment=ONE_THREAD, port_variable="PREDICTOR_PORT")
+SERVICES: tuple[ServiceEntry, ...] = LAKE_SERVICES
+"""Every service, in the order of the data's way through them. One that ends stops no other."""
 
 
 def select_services(names: Sequence[str]) -> tuple[ServiceEntry, ...]:
@@ -79,6 +88,7 @@ def entry_from(raw: dict[str, object]) -> ServiceEntry:
         str(raw["name"]),
         tuple(map(str, arguments)),
         environment,
+        str(raw["port_variable"]) if raw.get("port_variable") else None,
         bool(raw.get("heartbeat", True)),
         float(str(raw.get("grace_seconds", ServiceEntry.grace_seconds))),
     )
@@ -111,7 +121,8 @@ class Service(Unit):
     """
 
     def __init__(self, home: Home, entry: ServiceEntry, addresses: dict[str, str]) -> None:
-        super().__init__(home, entry.name)
+        port = int(addresses.get(entry.port_variable, 0)) if entry.port_variable else 0
+        super().__init__(home, entry.name, port or None)
         self._entry = entry
         self.grace_seconds = entry.grace_seconds
         self._environment = {

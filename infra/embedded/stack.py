@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 
-from infra.embedded.addresses import SERVER_PORTS, Addresses, addresses
+from infra.embedded.addresses import SERVER_PORTS, SERVICE_PORTS, Addresses, addresses
 from infra.embedded.control import (
     POLL_SECONDS,
     Watcher,
@@ -25,7 +25,7 @@ from infra.embedded.java import make_runtime_archive
 from infra.embedded.layout import Home
 from infra.embedded.logs import last_line
 from infra.embedded.orphans import SUPERVISOR, find_orphans, find_supervisor, stop_orphans
-from infra.embedded.ports import MovedPort, choose_ports
+from infra.embedded.ports import MovedPort, choose_ports, load_ports
 from infra.embedded.processes import Identity, wait_gone
 from infra.embedded.services import PROVISION, SERVICES, Plan, ServiceEntry
 from infra.embedded.state import StackState, UnitState, load_state
@@ -106,6 +106,7 @@ def start(
         supervisor = find_supervisor(home)
         if supervisor is not None:
             state = wait_up(home, supervisor, wanted.timeout, watch)
+            _give_ports(home)
             added = _add_services(home, state, supervisor, wanted)
             return Started(True, current_state(home) or state, time.monotonic() - begun, added)
         cleaned = stop_orphans(home)
@@ -114,7 +115,7 @@ def start(
             old.unlink(missing_ok=True)
         _fetch(home, progress)
         begun = time.monotonic()
-        ports, moved = choose_ports(home.ports_file, SERVER_PORTS)
+        ports, moved = choose_ports(home.ports_file, (*SERVER_PORTS, *SERVICE_PORTS))
         launch_supervisor(home, Plan(ports, wanted.provision, tuple(wanted.services)))
         state = wait_up(home, None, wanted.timeout, watch)
         return Started(False, state, time.monotonic() - begun, [], cleaned, moved)
@@ -148,7 +149,7 @@ def wipe(home: Home) -> None:
     """
     if find_supervisor(home) is not None or find_orphans(home):
         raise ConfigurationError(f"The stack in {home.root} is up; stop it before its data is removed.")
-    for folder in (home.data, home.lake, home.run):
+    for folder in (home.data, home.lake, home.models, home.run):
         shutil.rmtree(folder, ignore_errors=True)
     for file in (home.state_file, home.ports_file, home.password_file, home.plan_file):
         file.unlink(missing_ok=True)
@@ -199,6 +200,13 @@ def _fetch(home: Home, progress: Progress | None) -> None:
     with ThreadPoolExecutor(1) as pool:
         pool.submit(make_runtime_archive, home.cache)
         ensure_jars(home.cache, progress)
+
+
+def _give_ports(home: Home) -> None:
+    """Choose ports for services that had none when the stack was started, by an older version for instance."""
+    kept = load_ports(home.ports_file)
+    if lacking := [name for name in SERVICE_PORTS if name not in kept]:
+        choose_ports(home.ports_file, lacking)
 
 
 def _add_services(home: Home, state: StackState, supervisor: Identity, wanted: Wanted) -> list[str]:

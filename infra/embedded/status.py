@@ -7,9 +7,11 @@ from pathlib import Path
 
 import psutil
 
+from infra.embedded.addresses import addresses
 from infra.embedded.files import read_object
 from infra.embedded.layout import Home
 from infra.embedded.orphans import find_orphans, find_supervisor
+from infra.embedded.services import PREDICTOR
 from infra.embedded.state import UnitState, load_state
 
 MIB = 1 << 20
@@ -61,6 +63,7 @@ class StackStatus:
         healthy: Whether everything that should run does.
         message: What a person should know.
         processes: Its processes, in the order of their start.
+        page: Address of the predictor's page while it runs.
     """
 
     home: str
@@ -68,6 +71,7 @@ class StackStatus:
     healthy: bool
     message: str
     processes: list[ProcessStatus]
+    page: str | None = None
 
 
 def status(home: Home) -> StackStatus:
@@ -84,9 +88,13 @@ def status(home: Home) -> StackStatus:
         return StackStatus(str(home.root), False, False, message, processes)
     bad = [process.name for process in processes if process.state not in HEALTHY]
     healthy = state.phase == "running" and not bad
-    return StackStatus(
-        str(home.root), True, healthy, state.phase if not bad else f"not well: {', '.join(bad)}", processes
-    )
+    message = state.phase if not bad else f"not well: {', '.join(bad)}"
+    return StackStatus(str(home.root), True, healthy, message, processes, _page(home, processes))
+
+
+def _page(home: Home, processes: list[ProcessStatus]) -> str | None:
+    one = next((process for process in processes if process.name == PREDICTOR.name and process.pid), None)
+    return addresses(home).page if one else None
 
 
 def _process_status(home: Home, unit: UnitState) -> ProcessStatus:

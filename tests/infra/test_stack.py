@@ -268,3 +268,24 @@ def test_home_with_a_space_and_an_accent_works(stack_home: Home) -> None:
     odd = Home(stack_home.root / "my hôme ☃", stack_home.cache)
     with running_stack(odd, wanted()):
         assert status(odd).healthy
+
+
+def test_page_of_a_predictor_that_listens_is_in_the_status(shared_home: Home) -> None:
+    listen = (
+        "import http.server, os, pathlib\n"
+        "assert pathlib.Path(os.environ['MODEL_DIR']).is_dir()\n"
+        "server = http.server.HTTPServer(('127.0.0.1', int(os.environ['PREDICTOR_PORT'])),"
+        " http.server.SimpleHTTPRequestHandler)\n"
+        "server.serve_forever()\n"
+    )
+    assert status(shared_home).page is None
+    start(shared_home, wanted(replace(service("predictor", listen), port_variable="PREDICTOR_PORT")))
+    page = status(shared_home).page
+    assert page == addresses(shared_home).page
+    assert process(shared_home, "predictor").port == addresses(shared_home).predictor_port > 0
+
+    def answers() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", addresses(shared_home).predictor_port)) == 0
+
+    eventually(answers, seconds=10)
