@@ -4,6 +4,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 ARGS ?=
 KILLS ?= 1000
+WORKERS ?= 3
 EXTRAS := producers consumers aggregator train predictor embedded dev
 
 .PHONY: help demo test lint types up down status clean torture minio bench lock setup
@@ -31,8 +32,8 @@ down: .venv/.embedded ## stop them
 status: .venv/.embedded ## how they are
 	@$(BIN)/tickerstream status $(ARGS)
 
-test: .venv/.dev lint types ## lint, types and all tests but the long ones
-	@$(BIN)/python -m pytest -m "not torture" $(ARGS)
+test: .venv/.dev lint types ## lint, types and all tests but the long ones, by WORKERS processes at a time
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not torture" $(ARGS)
 
 lint: .venv/.dev ## style and architecture rules
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q . && $(BIN)/lint-imports

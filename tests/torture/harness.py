@@ -73,11 +73,17 @@ class Torture:
     kafka: KafkaServer
     home: Path
     kills: int = 0
+    worlds: int = 0
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def settings(self) -> KafkaSettings:
         return KafkaSettings.load(kafka_bootstrap_servers=self.kafka.bootstrap_servers)
+
+    def new_world(self, tickers: int = 3, sessions: int = 8) -> World:
+        """Return an exchange that shares no ISO week with those before it."""
+        self.worlds += 1
+        return World(self.worlds, tickers, sessions)
 
     @property
     def lake(self) -> Path:
@@ -208,6 +214,11 @@ class Torture:
                 raise
 
 
+def is_stopped(pid: int) -> bool:
+    """Return whether the process stands still after SIGSTOP."""
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] == "T"
+
+
 def _is_run_of(settings: dict[str, object], wanted: dict[str, object]) -> bool:
     text = json.dumps(settings, sort_keys=True, default=str)
     return all(json.dumps({key: value})[1:-1] in text for key, value in wanted.items())
@@ -225,10 +236,10 @@ def torture(kafka: KafkaServer, home: Path) -> Iterator[Torture]:
         ours.stop_all()
 
 
-def random_round(ours: Torture, number: int, seed: int) -> None:
+def random_round(ours: Torture, seed: int) -> None:
     """Kill producer and consumer once each with work in flight, restart both, and compare."""
     chance = random.Random(seed)
-    world = World(number, tickers=4, sessions=20)
+    world = ours.new_world(tickers=4, sessions=20)
     before_sent, before_objects = ours.sent(), ours.objects()
     messages = 4 * 4  # at least: four tickers, four ISO weeks
     producer, consumer = ours.producer(world), ours.consumer()
