@@ -32,15 +32,19 @@ class Bench:
         week_start: Minute (since 1970, UTC) at which the week starts.
         as_of: For each bar of `history`, microseconds since 1970: up to when facts count as known to its row.
         context: The slow facts, every version.
+        simulated: Whether the ticker is simulated: it has an economy of its own.
     """
 
-    def __init__(self, history: BarArrays, week_start: int, as_of: Ints, context: Context) -> None:
+    def __init__(
+        self, history: BarArrays, week_start: int, as_of: Ints, context: Context, simulated: bool = False
+    ) -> None:
         self.history = history
         self.week_start = week_start
         self.first = max(0, int(np.searchsorted(history.minutes, week_start)) - START_UP_BARS)
         self.bars = history.cut(self.first)
         self.as_of: Ints = as_of[self.first :]
         self._facts = context
+        self._simulated = simulated
         self._cache: dict[str, object] = {}
 
     def __len__(self) -> int:
@@ -108,7 +112,7 @@ class Bench:
     @cached_property
     def context(self) -> Known:
         """Return the slow facts as known at each minute row's `as_of`."""
-        return Known(self._facts, self.minutes, self.as_of)
+        return Known(self._facts, self.minutes, self.as_of, self._simulated)
 
     def seen(self, timeframe: Timeframe) -> Ints:
         """Return how many bars of `timeframe` each minute row may look at (closed higher bars; sessions begun)."""

@@ -1,14 +1,42 @@
-"""Closed higher bars made from minute bars, and their values brought back onto minute rows."""
+"""Closed higher bars made from minute bars, and their values brought back onto minute rows.
+
+A higher bar covers [start, end). Clock bars (5, 15, 60 minutes) are aligned to midnight UTC; a session bar is the
+regular session of the exchange calendar. None straddles an ISO week. Missing minutes stay missing: a higher bar is made
+of the minutes that there are, and a span without any has no bar.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Final, TypeVar, cast
+
+import numpy as np
 
 from shared.features.arrays import BarArrays, Floats, Ints
 from shared.features.feature import Timeframe
+from shared.features.sessions import table_of
+
+START_UP: Final = 400
+"""Higher bars before the week's first minute that start things up, if the anchor reaches back so far."""
+
+CLOCK_MINUTES: Final[dict[Timeframe, int]] = {"5m": 5, "15m": 15, "60m": 60}
+"""Length of the timeframes that follow the clock."""
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Spans:
+    """The higher bars by the minute bars that they are made of: places [firsts[i], ends[i]), covering [start, end)."""
+
+    firsts: Ints
+    ends: Ints
+    start: Ints
+    end: Ints
+
+    def cut(self, first: int, last: int) -> _Spans:
+        return _Spans(self.firsts[first:last], self.ends[first:last], self.start[first:last], self.end[first:last])
 
 
 class Higher:
@@ -18,21 +46,71 @@ class Higher:
         history: All minute bars since the anchor.
         rows: Minutes of the bench's rows, the end of `history`.
         week_start: Minute at which the week starts; a fixed number of higher bars before it starts things up.
-        timeframe: 5m, 15m or 60m.
+        timeframe: 5m, 15m, 60m or session.
     """
 
     def __init__(self, history: BarArrays, rows: Ints, week_start: int, timeframe: Timeframe) -> None:
-        raise NotImplementedError
-
-    bars: BarArrays
-    """The higher bars."""
-    seen: Ints
-    """How many of them each minute row may look at: a bar [b, b + k) where b + k <= t + 1 minute."""
+        spans = _closed(_spans(history.minutes, timeframe), history.minutes)
+        before = int(np.searchsorted(spans.start, week_start))
+        spans = spans.cut(max(0, before - START_UP), spans.start.size)
+        self.bars: BarArrays = _resampled(history, spans)
+        """The higher bars; trade_count and vwap are not carried (NaN), nor is feed (-1)."""
+        self.ends: Ints = spans.end
+        """Their ends, exclusive, minutes since 1970."""
+        self.seen: Ints = np.searchsorted(spans.end, rows + 1, side="right")
+        """How many of them each minute row may look at: a bar [b, b + k) where b + k <= t + 1 minute."""
+        self._cache: dict[str, object] = {}
 
     def cached(self, key: str, make: Callable[[], T]) -> T:
         """Return what `make` gives, made once."""
-        raise NotImplementedError
+        if key not in self._cache:
+            self._cache[key] = make()
+        return cast(T, self._cache[key])
 
     def align(self, values: Floats) -> Floats:
         """Return, for each minute row, the value of its newest closed higher bar; NaN where there is none."""
-        raise NotImplementedError
+        return np.concatenate(([np.nan], values))[self.seen]
+
+
+def _spans(minutes: Ints, timeframe: Timeframe) -> _Spans:
+    """Return all higher bars, the unfinished one at the end included."""
+    if minutes.size == 0:
+        none = np.empty(0, np.int64)
+        return _Spans(none, none, none, none)
+    if timeframe == "session":
+        table = table_of(minutes)
+        firsts, ends = np.searchsorted(minutes, table.opens), np.searchsorted(minutes, table.closes)
+        held = ends > firsts
+        return _Spans(firsts[held], ends[held], table.opens[held], table.closes[held])
+    length = CLOCK_MINUTES[timeframe]
+    number = minutes // length
+    firsts = np.concatenate(([0], np.flatnonzero(number[1:] != number[:-1]) + 1))
+    start = number[firsts] * length
+    return _Spans(firsts, np.append(firsts[1:], minutes.size), start, start + length)
+
+
+def _closed(spans: _Spans, minutes: Ints) -> _Spans:
+    """Return the bars that have ended by the close of the last minute bar."""
+    return spans.cut(0, int(np.searchsorted(spans.end, minutes[-1] + 1, side="right")) if minutes.size else 0)
+
+
+def _resampled(history: BarArrays, spans: _Spans) -> BarArrays:
+    count = spans.start.size
+    if count == 0:
+        return history.cut(0, 0)
+    first, last = int(spans.firsts[0]), int(spans.ends[-1])
+    # Edges come in pairs [first, end), so that minutes between two higher bars belong to neither.
+    edges = np.stack((spans.firsts, spans.ends), axis=1).ravel()[:-1] - first
+    part = history.cut(first, last)
+    missing = np.full(count, np.nan)
+    return BarArrays(
+        minutes=spans.start,
+        open=history.open[spans.firsts],
+        high=np.maximum.reduceat(part.high, edges)[::2],
+        low=np.minimum.reduceat(part.low, edges)[::2],
+        close=history.close[spans.ends - 1],
+        volume=np.add.reduceat(part.volume, edges)[::2],
+        trade_count=missing,
+        vwap=missing,
+        feed=np.full(count, -1, np.int64),
+    )
