@@ -1,6 +1,6 @@
 """Where a partition is read from when it is taken over: its stored offset, if that is still of this topic's log."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,6 +21,20 @@ class Start:
 
     offset: int
     position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """What Kafka holds of a partition: the topic's id, the first offset still there, the offset after the last."""
+
+    topic_id: str
+    first: int
+    end: int
+
+
+StoredOffsets = Callable[[Mapping[TopicPartition, Log]], Mapping[TopicPartition, int]]
+"""Says where reading goes on for partitions that were assigned, when that is not the group's to know: next offsets, of
+all of them. It is called in the middle of a rebalance, and an error that it raises comes out of `poll`."""
 
 
 def metadata_of(topic_id: str) -> str:
@@ -50,6 +64,36 @@ def starts(consumer: Any, slots: Sequence[Slot], topic_ids: Mapping[str, str]) -
         return found
     except KafkaException as exception:
         raise translated(error_of(exception), "looking up stored offsets") from None
+
+
+def starts_elsewhere(
+    consumer: Any, slots: Sequence[Slot], topic_ids: Mapping[str, str], stored: StoredOffsets
+) -> dict[TopicPartition, Start]:
+    """Return where to start each partition by offsets that are kept outside Kafka.
+
+    Args:
+        consumer: The group member that takes them over.
+        slots: The partitions.
+        topic_ids: Kafka's id of each topic as of now.
+        stored: Knows the offsets.
+
+    Raises:
+        ContractError: an offset is outside the log.
+        TransientError: Kafka does not answer.
+    """
+    try:
+        logs = {}
+        for slot in slots:
+            low, high = consumer.get_watermark_offsets(slot, timeout=ANSWER_SECONDS, cached=False)
+            logs[(slot.topic, slot.partition)] = Log(topic_ids[slot.topic], low, high)
+    except KafkaException as exception:
+        raise translated(error_of(exception), "looking up the ends of partitions") from None
+    found = stored(logs) if logs else {}
+    for (topic, partition), log in logs.items():
+        offset = found[(topic, partition)]
+        if not log.first <= offset <= log.end:
+            raise outside_log(topic, partition, offset, log.first, log.end)
+    return {tp: Start(found[tp], found[tp]) for tp in logs}
 
 
 def _start(slot: Slot, low: int, high: int, topic_id: str) -> Start:

@@ -1,6 +1,6 @@
 """Reads topics as a member of a group; commits only what it is told to, and never guesses where to read from."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import wait
 from types import TracebackType
 from typing import Any, Final, Self
@@ -10,7 +10,16 @@ from confluent_kafka import TopicPartition as Slot
 
 from shared.errors import ContractError, TransientError
 from shared.kafka.admin import KafkaAdmin
-from shared.kafka.assignment import ANSWER_SECONDS, Start, made_anew, metadata_of, outside_log, starts
+from shared.kafka.assignment import (
+    ANSWER_SECONDS,
+    Start,
+    StoredOffsets,
+    made_anew,
+    metadata_of,
+    outside_log,
+    starts,
+    starts_elsewhere,
+)
 from shared.kafka.bounded import in_thread
 from shared.kafka.commits import Committer
 from shared.kafka.config import LIBRDKAFKA, MIB, error_of, translated
@@ -35,6 +44,7 @@ class KafkaReader:
         topics: What to read.
         client_id: Name of this client in the broker's log.
         options: How it behaves.
+        stored: Who knows where to read on, if that is not the group.
     """
 
     def __init__(
@@ -44,7 +54,9 @@ class KafkaReader:
         topics: Sequence[str],
         client_id: str,
         options: ReaderOptions | None = None,
+        stored: StoredOffsets | None = None,
     ) -> None:
+        self._stored = stored
         self._options = options or ReaderOptions()
         self._group = group_id
         self._topics = list(topics)
@@ -59,7 +71,9 @@ class KafkaReader:
         self._batch: list[Record] = []
         self._counts: dict[str, int] = {}
         self._topic_ids: dict[str, str] = {}
-        self._joined = self._paused = self._fetch_paused = self._in_callback = False
+        self._held: set[TopicPartition] = set()
+        self._unfetched: set[TopicPartition] = set()  # what the client was told to pause
+        self._joined = self._paused = self._in_callback = False
         self._failure: BaseException | None = None
 
     def subscribe(self, on_revoked: Callback, on_lost: Callback) -> None:
@@ -132,11 +146,24 @@ class KafkaReader:
         """Return records again."""
         self._paused = False
 
+    def hold(self, partitions: Collection[TopicPartition]) -> None:
+        """Return no records of these partitions, from the next `poll` on until `release`; a rebalance releases them."""
+        self._held |= set(partitions)
+
+    def release(self, partitions: Collection[TopicPartition]) -> None:
+        """Return records of these partitions again."""
+        self._held -= set(partitions)
+
     def _fit_pause(self) -> None:
         """Have the client fetch, or not: here, because a call is possible now."""
-        if self._paused != self._fetch_paused:
-            (self._consumer.pause if self._paused else self._consumer.resume)(self._slots())
-            self._fetch_paused = self._paused
+        wanted = set(self._next) if self._paused else self._held & self._next.keys()
+        for change, slots in (
+            (self._consumer.pause, wanted - self._unfetched),
+            (self._consumer.resume, (self._unfetched - wanted) & self._next.keys()),
+        ):
+            if slots:
+                change([Slot(topic, partition) for topic, partition in slots])
+        self._unfetched = wanted
 
     @property
     def positions(self) -> Mapping[TopicPartition, int]:
@@ -166,16 +193,13 @@ class KafkaReader:
     ) -> None:
         self.close()
 
-    def _slots(self) -> list[Slot]:
-        return [Slot(topic, partition) for topic, partition in self._next]
-
     def _assigned(self, consumer: Any, slots: list[Slot]) -> None:
         """Begin to read partitions; an error is kept for `poll`, because librdkafka calls from inside it."""
         try:
             for topic in {slot.topic for slot in slots}:
                 self._counts[topic] = self._admin.partitions(topic)
                 self._topic_ids[topic] = self._admin.topic_id(topic)
-            found = starts(consumer, slots, self._topic_ids)
+            found = self._found_starts(consumer, slots)
         except Exception as error:  # raised again by `poll`
             self._failure = self._failure or error
             found = {}
@@ -186,8 +210,15 @@ class KafkaReader:
             consumer.incremental_assign(begun)
         self._starts |= found
         self._next |= {tp: start.position for tp, start in found.items()}
-        if self._fetch_paused:
+        self._unfetched -= found.keys()
+        if self._paused:
             consumer.pause(begun)
+            self._unfetched |= found.keys()
+
+    def _found_starts(self, consumer: Any, slots: list[Slot]) -> dict[TopicPartition, Start]:
+        if self._stored is not None:
+            return starts_elsewhere(consumer, slots, self._topic_ids, self._stored)
+        return starts(consumer, slots, self._topic_ids)
 
     def _revoked(self, consumer: Any, slots: list[Slot]) -> None:
         self._let_go(consumer, slots, self._on_revoked)
@@ -210,6 +241,8 @@ class KafkaReader:
         for tp in gone:
             self._next.pop(tp, None)
             self._starts.pop(tp, None)
+        self._held -= gone
+        self._unfetched -= gone
         if self._options.assignment == "range":
             consumer.unassign()
         else:
