@@ -1,0 +1,111 @@
+"""Frames as PostgreSQL's binary COPY stream, and back: whole columns by numpy, no value by itself.
+
+The format (PostgreSQL manual, "COPY", Binary Format): a signature, then each row as a 16-bit count of its fields and
+each field as a 32-bit length (-1: null) and its bytes, big-endian, then -1 as the count. Rows of a frame differ in
+length only by nulls and texts, so they are laid out at the greatest length, and what is not there is cut out.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+SIGNATURE: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+TRAILER: Final = b"\xff\xff"
+EPOCH_MICROSECONDS: Final = 946_684_800_000_000
+"""PostgreSQL counts microseconds from 2000-01-01 UTC."""
+
+_CHUNK_ROWS: Final = 2_000
+_VALUE: Final = np.dtype([("length", ">i4"), ("value", ">f4")])
+_BYTES: Final[dict[type[pl.DataType], str]] = {
+    pl.Datetime: ">i8",
+    pl.Int64: ">i8",
+    pl.Int32: ">i4",
+    pl.Float64: ">f8",
+    pl.Boolean: "u1",
+}
+_PG_TYPES: Final[dict[type[pl.DataType], str]] = {
+    pl.Datetime: "timestamptz",
+    pl.Int64: "bigint",
+    pl.Int32: "integer",
+    pl.Float64: "double precision",
+    pl.Boolean: "boolean",
+}
+
+
+def encode(frame: pl.DataFrame, values: Sequence[str]) -> Iterator[bytes]:
+    """Yield the frame as a binary COPY stream, some thousand rows at a time.
+
+    Args:
+        frame: Columns without nulls (String, Float64, Int64, Int32, Boolean, Datetime in UTC microseconds), then
+            `values` (Float32, may be null), in the order of the COPY's columns.
+        values: Names of the last columns.
+    """
+    yield SIGNATURE
+    for chunk in frame.iter_slices(_CHUNK_ROWS):
+        yield _rows(chunk, values)
+    yield TRAILER
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """One column's bytes at a fixed width; `lengths` where they differ from row to row."""
+
+    content: NDArray[np.generic]
+    lengths: NDArray[np.int64] | None
+
+
+def _rows(frame: pl.DataFrame, values: Sequence[str]) -> bytes:
+    fixed = {c.name: _field(c) for c in frame.iter_columns() if c.name not in values}
+    matrix = frame.select(values).to_numpy(order="c")
+    layout: list[tuple[str, str] | tuple[str, str, int]] = [("fields", ">i2")]
+    for name, field in fixed.items():
+        layout += [(f"length {name}", ">i4"), (name, field.content.dtype.str)]
+    kind = np.dtype([*layout, ("values", _VALUE, (len(values),))])
+    rows = np.empty(frame.height, kind)
+    rows["fields"] = frame.width
+    for name, field in fixed.items():
+        rows[f"length {name}"] = kind[name].itemsize if field.lengths is None else field.lengths
+        rows[name] = field.content
+    absent = np.isnan(matrix)
+    rows["values"]["value"] = matrix
+    rows["values"]["length"] = np.where(absent, -1, 4)
+    kept = _kept(kind, fixed, absent)
+    return rows.tobytes() if kept is None else rows.view(np.uint8).reshape(frame.height, -1)[kept].tobytes()
+
+
+def _field(column: pl.Series) -> _Field:
+    if column.dtype == pl.String:
+        texts = column.unique(maintain_order=True)
+        encoded = [text.encode() for text in texts]
+        codes = column.replace_strict(texts, range(len(texts)), return_dtype=pl.Int64).to_numpy()
+        lengths = np.array([len(text) for text in encoded])
+        return _Field(np.array(encoded)[codes], None if len(set(lengths)) == 1 else lengths[codes])
+    content = column.to_physical().to_numpy() if column.dtype.is_temporal() else column.to_numpy()
+    if column.dtype.is_temporal():
+        content = content - EPOCH_MICROSECONDS
+    return _Field(content.astype(_BYTES[type(column.dtype)]), None)
+
+
+def _kept(kind: np.dtype[np.void], fixed: dict[str, _Field], absent: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    """Return which byte of which row is sent; None where all are."""
+    uneven = {name: field.lengths for name, field in fixed.items() if field.lengths is not None}
+    if not uneven and not absent.any():
+        return None
+    kept = np.ones((len(absent), kind.itemsize), bool)
+    for name, lengths in uneven.items():
+        start, width = _place(kind, name)
+        kept[:, start : start + width] = np.arange(width) < lengths[:, None]
+    start, _ = _place(kind, "values")
+    of_values = kept[:, start:].reshape(*absent.shape, _VALUE.itemsize)
+    of_values[:, :, 4:] = ~absent[:, :, None]
+    return kept
+
+
+def _place(kind: np.dtype[np.void], name: str) -> tuple[int, int]:
+    """Return where a field begins, and its width, in bytes."""
+    assert kind.fields is not None  # noqa: S101  it is a record
+    return kind.fields[name][1], kind.fields[name][0].itemsize
