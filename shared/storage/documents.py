@@ -11,7 +11,7 @@ from pymongo.collection import Collection as MongoCollection
 from pymongo.errors import ConfigurationError as MongoConfigurationError
 from pymongo.errors import ConnectionFailure, DuplicateKeyError, ExecutionTimeout, OperationFailure
 
-from shared.errors import ConfigurationError, TransientError
+from shared.errors import ConfigurationError, ContractError, TransientError
 from shared.settings import MongoSettings
 
 Collection = Literal["ml_profiles", "statistical_profiles", "company_profiles"]
@@ -97,7 +97,7 @@ class DocumentStore:
         except OperationFailure as error:
             if error.code in _REFUSED:
                 raise ConfigurationError(f"{self._where} refuses us: {_line(error)}. Check MONGO_URI.") from error
-            raise
+            raise ContractError(f"{self._where} refuses it: {_line(error)}. See its log.") from error
 
     def __enter__(self) -> Self:
         """Provide the store; it is closed at the end."""

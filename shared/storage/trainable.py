@@ -1,0 +1,46 @@
+"""What there is to train on: feature sets, and how many rows a ticker has."""
+
+from sqlalchemy import Engine, text
+
+from shared.storage.postgres import transaction
+
+
+class TrainableRows:
+    """Looks at the feature table without reading it.
+
+    Args:
+        engine: A PostgreSQL that is migrated.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def feature_set(self, name: str | None) -> str | None:
+        """Return the name of the feature set, the active one where none is given; None where there is no such set."""
+        query = "SELECT name FROM feature_sets WHERE name = :name OR (:name IS NULL AND state = 'active')"
+        with transaction(self._engine) as connection:
+            found: str | None = connection.execute(text(query), {"name": name}).scalar()
+        return found
+
+    def features(self, feature_set: str) -> tuple[str, ...]:
+        """Return the names of a feature set's columns, in order; none where there is no such set."""
+        query = "SELECT names FROM feature_sets WHERE name = :name"
+        with transaction(self._engine) as connection:
+            return tuple(connection.execute(text(query), {"name": feature_set}).scalar() or ())
+
+    def active_tickers(self, feature_set: str) -> list[str]:
+        """Return the active tickers that have rows, by name."""
+        query = """
+            SELECT ticker FROM tickers WHERE active AND EXISTS (
+                SELECT FROM aggregated_data a WHERE a.feature_set = :name AND a.ticker = tickers.ticker
+            ) ORDER BY ticker
+        """
+        with transaction(self._engine) as connection:
+            return list(connection.execute(text(query), {"name": feature_set}).scalars())
+
+    def count(self, ticker: str, feature_set: str) -> int:
+        """Return how many revisions of rows a ticker has."""
+        query = "SELECT count(*) FROM aggregated_data WHERE feature_set = :name AND ticker = :ticker"
+        with transaction(self._engine) as connection:
+            counted: int = connection.execute(text(query), {"name": feature_set, "ticker": ticker}).scalar_one()
+        return counted

@@ -1,0 +1,153 @@
+"""The worker processes: started when needed, watched, ended when idle, silent or no longer wanted."""
+
+import logging
+import multiprocessing
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Final
+
+from shared.settings import RuntimeSettings
+from shared.storage.jobs import Job
+from train.worker import THROUGH, WorkerSettings, work
+
+# Libraries that take seconds to import and start no threads; the server that forks the workers has them in memory.
+_PRELOADED: Final = (
+    *("sklearn.ensemble", "lightgbm", "onnx", "skl2onnx", "onnxmltools", "scipy.stats", "sqlalchemy", "psycopg2"),
+    *("exchange_calendars", "pydantic_settings", "tenacity"),
+)
+_END_SECONDS: Final = 10.0
+_SILENT_LEASES: Final = 4.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class Worker:
+    """One process. `jobs` is what it works on, `mib` its share of the memory budget, times are monotonic seconds."""
+
+    process: BaseProcess
+    link: Connection
+    jobs: Sequence[Job] = ()
+    mib: float = 0.0
+    heard: float = field(default_factory=time.monotonic)
+    idle_since: float = field(default_factory=time.monotonic)
+
+    @property
+    def busy(self) -> bool:
+        """Return whether it works."""
+        return bool(self.jobs)
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """A worker that ended in the middle of its work, and how."""
+
+    jobs: Sequence[Job]
+    reason: str
+
+
+class WorkerPool:
+    """Worker processes forked from a small server, so that none inherits a thread or a connection of ours.
+
+    A failpoint acts once: only the first worker gets those that the environment names.
+
+    Args:
+        settings: What each worker is told.
+        name: Name of the service in the log.
+        idle_seconds: A worker without work ends after so long.
+    """
+
+    def __init__(self, settings: WorkerSettings, name: str, idle_seconds: float) -> None:
+        self._settings = settings
+        self._name = name
+        self._idle_seconds = idle_seconds
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(list(_PRELOADED))
+        self._workers: list[Worker] = []
+        self._started = 0
+
+    @property
+    def running(self) -> list[float]:
+        """Return the memory share of each busy worker, in MiB."""
+        return [worker.mib for worker in self._workers if worker.busy]
+
+    def start(self, jobs: Sequence[Job], mib: float) -> None:
+        """Hand a ticker's jobs to an idle worker, or to a new one."""
+        worker = next((w for w in self._workers if not w.busy and w.process.is_alive()), None) or self._fork()
+        worker.jobs, worker.mib, worker.heard = jobs, mib, time.monotonic()
+        try:
+            worker.link.send(jobs)
+        except (BrokenPipeError, ConnectionResetError):
+            _log.warning("%s is gone before it began", worker.process.name)  # `wait` tells of its death
+
+    def wait(self, seconds: float) -> list[Death]:
+        """Wait until a worker is through or dies, or for `seconds`; return who died at work."""
+        links = {worker.link: worker for worker in self._workers}
+        sentinels = [worker.process.sentinel for worker in self._workers]
+        for ready in wait([*links, *sentinels], timeout=seconds):
+            if isinstance(ready, Connection) and (worker := links.get(ready)):
+                _listen(worker)
+        deaths = [self._bury(worker) for worker in list(self._workers) if self._is_over(worker)]
+        return [death for death in deaths if death.jobs]
+
+    def close(self) -> list[Job]:
+        """Kill every worker; return the jobs that they worked on."""
+        at_work = [job for worker in self._workers for job in worker.jobs]
+        for worker in self._workers:
+            worker.process.kill()
+        for worker in self._workers:
+            worker.process.join(_END_SECONDS)
+            worker.link.close()
+        self._workers.clear()
+        return at_work
+
+    def _fork(self) -> Worker:
+        settings = self._settings
+        if self._started:
+            spared = RuntimeSettings.model_copy(settings.runtime, update={"tickerstream_failpoints": ""})
+            settings = replace(settings, runtime=spared)
+        self._started += 1
+        name = f"{self._name}.worker-{self._started}"
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=work, args=(settings, theirs, name), name=name, daemon=True)
+        process.start()
+        theirs.close()
+        worker = Worker(process, ours)
+        self._workers.append(worker)
+        return worker
+
+    def _is_over(self, worker: Worker) -> bool:
+        now = time.monotonic()
+        if worker.busy and now - worker.heard > _SILENT_LEASES * self._settings.lease.total_seconds():
+            _log.error("%s says nothing any more: killed", worker.process.name)
+            worker.process.kill()
+            worker.process.join(_END_SECONDS)
+        if not worker.busy and now - worker.idle_since > self._idle_seconds:
+            return True
+        return not worker.process.is_alive()
+
+    def _bury(self, worker: Worker) -> Death:
+        worker.link.close()  # an idle one ends by itself when its link is closed
+        worker.process.join(_END_SECONDS)
+        if worker.process.is_alive():
+            worker.process.kill()
+            worker.process.join(_END_SECONDS)
+        self._workers.remove(worker)
+        code = worker.process.exitcode
+        how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+        return Death(worker.jobs, f"the worker process died ({how}); if it was signal 9, memory may have run out")
+
+
+def _listen(worker: Worker) -> None:
+    """Take what a worker has said."""
+    try:
+        while worker.link.poll():
+            word = worker.link.recv()
+            worker.heard = time.monotonic()
+            if word == THROUGH:
+                worker.jobs, worker.mib, worker.idle_since = (), 0.0, time.monotonic()
+    except (EOFError, ConnectionResetError):
+        return  # it ended: its sentinel tells
