@@ -58,6 +58,17 @@ def union_versions(dataset: Dataset, *frames: pl.DataFrame) -> pl.DataFrame:
     return _as_lake(dataset, united.sort([*key, KNOWN_AT, "source", _HASH]))
 
 
+def strongest_last(dataset: Dataset, rows: pl.DataFrame) -> pl.DataFrame:
+    """Return lake rows sorted by natural key and, of one fact, as they win: known_at, source rank, content hash.
+
+    So of the rows with known_at up to an instant, the last one of a fact is what was current then. `ingested_at` and
+    `current` may be missing and do not count.
+    """
+    ranked = rows.with_columns(_stated(dataset, rows.schema), _rank())
+    rivals = [*dataset.natural_key, KNOWN_AT, _RANK]
+    return _with_hash(dataset, ranked, rivals).sort([*rivals, _HASH]).drop(_STATED, _RANK, _HASH)
+
+
 def _part(versions: pl.DataFrame, key: list[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Return the rows whose natural key occurs once, and the others."""
     repeated = versions.select(pl.struct(key).is_duplicated()).to_series()
@@ -129,7 +140,7 @@ def _derive_known(dataset: Dataset, versions: pl.DataFrame) -> pl.DataFrame:
     """Add `known_at`."""
     ruled = (~pl.col(dataset.basis).is_in(list(dataset.observed))).alias(_RULED)
     rivals = [*dataset.natural_key, "source", _STATED, _RULED]
-    ranked = _with_hash(versions.with_columns(ruled), [*rivals, INGESTED_AT]).sort(INGESTED_AT, _HASH)
+    ranked = _with_hash(dataset, versions.with_columns(ruled), [*rivals, INGESTED_AT]).sort(INGESTED_AT, _HASH)
     keeps = ~pl.col(_RULED) | pl.struct(rivals).is_first_distinct()
     late = pl.max_horizontal(_STATED, INGESTED_AT)
     return ranked.with_columns(pl.when(keeps).then(_STATED).otherwise(late).alias(KNOWN_AT)).drop(_RULED, _HASH)
@@ -137,16 +148,20 @@ def _derive_known(dataset: Dataset, versions: pl.DataFrame) -> pl.DataFrame:
 
 def _flag_current(dataset: Dataset, versions: pl.DataFrame) -> pl.DataFrame:
     """Add `current`, and _HASH where known time and rank leave the order open."""
-    rank = pl.col("source").replace_strict(SOURCE_RANK, default=UNLISTED_RANK, return_dtype=pl.Int32).alias(_RANK)
     rivals = [*dataset.natural_key, KNOWN_AT, _RANK]
-    ranked = _with_hash(versions.with_columns(rank), rivals).sort(KNOWN_AT, _RANK, _HASH)
+    ranked = _with_hash(dataset, versions.with_columns(_rank()), rivals).sort(KNOWN_AT, _RANK, _HASH)
     return ranked.with_columns(pl.struct(dataset.natural_key).is_last_distinct().alias(CURRENT)).drop(_RANK)
 
 
-def _with_hash(versions: pl.DataFrame, rivals: list[str]) -> pl.DataFrame:
+def _rank() -> pl.Expr:
+    return pl.col("source").replace_strict(SOURCE_RANK, default=UNLISTED_RANK, return_dtype=pl.Int32).alias(_RANK)
+
+
+def _with_hash(dataset: Dataset, versions: pl.DataFrame, rivals: list[str]) -> pl.DataFrame:
     """Add _HASH, the content hash of rows that `rivals` do not tell apart; empty for the others, to be fast."""
     told_apart, tied = _part(versions, rivals)
-    content = [c for c in versions.columns if c not in (INGESTED_AT, KNOWN_AT, _RULED, _RANK)]
+    besides = {INGESTED_AT, KNOWN_AT, CURRENT, dataset.stated_known, dataset.stated, _RULED, _RANK}
+    content = [c for c in versions.columns if c not in besides]
     digests = content_hash(tied.select(sorted(content)))
     return pl.concat([tied.with_columns(digests.alias(_HASH)), told_apart.with_columns(pl.lit(b"").alias(_HASH))])
 

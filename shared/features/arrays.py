@@ -37,5 +37,9 @@ class BarArrays:
         """Return the bars [first, end) as views of the same memory."""
         return BarArrays(*(getattr(self, field.name)[first:end] for field in fields(self)))
 
+    def take(self, places: Ints) -> BarArrays:
+        """Return copies of the bars at `places`."""
+        return BarArrays(*(getattr(self, field.name)[places] for field in fields(self)))
+
     def __len__(self) -> int:
         return len(self.minutes)

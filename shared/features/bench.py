@@ -91,7 +91,10 @@ class Bench:
 
     def span(self, bars: int) -> Floats:
         """Return how many minutes each row's last `bars` bars cover, its own included; NaN where there are fewer."""
-        raise NotImplementedError
+        if len(self) < bars:
+            return np.full(len(self), np.nan)
+        covered = self.minutes[bars - 1 :] + 1 - self.minutes[: len(self) - bars + 1]
+        return np.concatenate((np.full(bars - 1, np.nan), covered))
 
     def higher(self, timeframe: Timeframe) -> Higher:
         """Return the closed higher bars, made from the whole history."""

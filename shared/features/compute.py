@@ -4,15 +4,25 @@ A row of bar t is a pure function of the catalogue and of what was known at its 
 bit-identical rows, and so does a computation from the lake at any later time.
 """
 
-from datetime import datetime
+from __future__ import annotations
+
+from datetime import datetime, timedelta
 from typing import Final
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from shared.contracts.bars import INSTANT
 from shared.contracts.weeks import IsoWeek
-from shared.features.catalogue import NAMES
+from shared.features.bench import Bench
+from shared.features.catalogue import CATALOGUE, NAMES, START_UP_WEEKS
+from shared.features.columns import float_columns
 from shared.features.context import Context
+from shared.features.feature import Feature
+from shared.features.knowledge import MINUTE_US, Rows, Segment, instant_us, read_versions, rows_of, segments
+from shared.features.sessions import Sessions
+from shared.features.splits import adjusted_bars, cuts_of, ratios_of, splits_within
 
 ROW_COLUMNS: Final[dict[str, pl.DataType]] = {
     "ticker": pl.String(),
@@ -28,7 +38,13 @@ ROW_COLUMNS: Final[dict[str, pl.DataType]] = {
 RESULT_COLUMNS: Final[dict[str, pl.DataType]] = {**ROW_COLUMNS, **{name: pl.Float32() for name in NAMES}}
 
 
-def compute_week(bars: pl.DataFrame, context: Context, week: IsoWeek, as_of: datetime | None = None) -> pl.DataFrame:
+def compute_week(
+    bars: pl.DataFrame,
+    context: Context,
+    week: IsoWeek,
+    as_of: datetime | None = None,
+    features: tuple[Feature, ...] = CATALOGUE,
+) -> pl.DataFrame:
     """Return the feature rows of one ticker's ISO week.
 
     Args:
@@ -38,6 +54,7 @@ def compute_week(bars: pl.DataFrame, context: Context, week: IsoWeek, as_of: dat
         week: Which week's rows to make.
         as_of: None: each row as of its own bar's least known_at (revision 1). Else each row as of the later of that
             and this instant (aware).
+        features: Which features to make.
 
     Returns:
         RESULT_COLUMNS, sorted by timestamp, one row for each bar of the week; a feature is null where it has no
@@ -46,11 +63,65 @@ def compute_week(bars: pl.DataFrame, context: Context, week: IsoWeek, as_of: dat
     Raises:
         ContractError: the bars are of several tickers, or a column is missing.
     """
-    raise NotImplementedError
+    versions = read_versions(bars, week, week.start - timedelta(weeks=START_UP_WEEKS))
+    rows = rows_of(versions, week, as_of)
+    splits = splits_within(context.actions, versions.bars.minutes)
+    ratios = ratios_of(splits, rows)
+    values = np.empty((len(features), len(rows.minutes)), np.float32)
+    raw = np.empty((2, len(rows.minutes)))
+    for segment in segments(versions, rows, cuts_of(ratios)):
+        part = slice(segment.first, segment.end)
+        history = adjusted_bars(segment, splits, ratios[segment.first])
+        bench = Bench(history, instant_us(week.start) // MINUTE_US, segment.as_of, context, bool(bars["simulated"][0]))
+        fill(values[:, part], bench, features)
+        raw[:, part] = _raw(segment)
+    return _frame(bars, rows, raw, float_columns([feature.name for feature in features], values))
+
+
+def fill(values: NDArray[np.float32], bench: Bench, features: tuple[Feature, ...]) -> None:
+    """Write each feature's values of the bench's last rows into its row of `values`; NaN where there is none."""
+    first = len(bench) - values.shape[1]
+    with np.errstate(all="ignore"):
+        for feature, target in zip(features, values, strict=True):
+            target[:] = feature.compute(bench)[first:]
+            blank = _rows_before_start(bench, feature, first)
+            if blank:
+                target[:blank] = np.nan
+
+
+def _rows_before_start(bench: Bench, feature: Feature, first: int) -> int:
+    """Return how many rows from `first` on do not have enough bars before them yet."""
+    if feature.timeframe == "1m" or feature.start_up <= 1:
+        return max(0, feature.start_up - 1 - first)
+    return int(np.searchsorted(bench.seen(feature.timeframe)[first:], feature.start_up))
+
+
+def _raw(segment: Segment) -> NDArray[np.float64]:
+    """Return close and volume of the segment's rows as they came."""
+    first = len(segment.bars) - (segment.end - segment.first)
+    return np.stack([segment.bars.close[first:], segment.bars.volume[first:]])
+
+
+def _frame(bars: pl.DataFrame, rows: Rows, raw: NDArray[np.float64], features: pl.DataFrame) -> pl.DataFrame:
+    height = len(rows.minutes)
+    if not height:
+        return pl.DataFrame(schema={**ROW_COLUMNS, **features.schema})
+    regular = pl.Series(Sessions.of(rows.minutes).regular)
+    names = pl.Series(["extended", "regular"])
+    head = {
+        "ticker": pl.repeat(bars["ticker"][0], height, eager=True),
+        "timestamp": pl.Series(rows.minutes * MINUTE_US).cast(INSTANT),
+        "as_of": pl.Series(rows.as_of).cast(INSTANT),
+        "close": raw[0],
+        "volume": raw[1],
+        "session": names.gather(regular.cast(pl.UInt32)),
+        "simulated": pl.repeat(bars["simulated"][0], height, eager=True),
+    }
+    return pl.DataFrame(head).hstack(features)
 
 
 class FeatureEngine:
-    """Makes weeks of one ticker, each equal to `compute_week`, and keeps what neighbouring weeks share (bounded)."""
+    """Makes weeks of one ticker, each equal to `compute_week`."""
 
     def __init__(self, ticker: str) -> None:
         self.ticker = ticker

@@ -1,0 +1,179 @@
+"""Which version of each bar a row may look at, and where in a week that changes: its knowledge segments.
+
+A row of bar t sees, of every bar up to t, the strongest version with known_at <= as_of of the row. Mostly that is one
+version a bar and one segment a week; a late or corrected bar cuts the week where it becomes known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from shared.contracts.bars import BAR_COLUMNS
+from shared.contracts.lake import STOCK
+from shared.contracts.versions import strongest_last
+from shared.contracts.weeks import IsoWeek
+from shared.errors import ContractError
+from shared.features.arrays import BarArrays, Ints
+
+Flags = NDArray[np.bool_]
+MINUTE_US: Final = 60_000_000
+FLOATS: Final = ("open", "high", "low", "close", "volume", "trade_count", "vwap")
+_VALUES: Final = (*FLOATS, "feed", "adjusted")
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """Every version of a ticker's bars, sorted by minute and, of one bar, the strongest last.
+
+    Attributes:
+        bars: The values; `minutes` repeats where a bar has several versions.
+        known: Microseconds since 1970 from which each version may be used.
+        adjusted: Whether the source has adjusted its prices for splits already.
+        single: Whether every bar has one version, and each became known no earlier than the bar before it.
+    """
+
+    bars: BarArrays
+    known: Ints
+    adjusted: Flags
+    single: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a week: one for each bar in it.
+
+    Attributes:
+        minutes: Start of each bar, minutes since 1970, increasing.
+        as_of: Microseconds since 1970: up to when facts count as known to the row.
+    """
+
+    minutes: Ints
+    as_of: Ints
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Rows [first, end) of a week that see the same versions.
+
+    Attributes:
+        first: Its first row.
+        end: After its last row.
+        bars: The bars that they see, from the anchor to the last row, raw; one version a bar.
+        adjusted: As in Versions, for each of `bars`.
+        as_of: For each of `bars`, up to when facts count as known to its row; before the week its own known time.
+    """
+
+    first: int
+    end: int
+    bars: BarArrays
+    adjusted: Flags
+    as_of: Ints
+
+
+def instant_us(instant: datetime) -> int:
+    """Return microseconds since 1970 of an aware instant."""
+    return int(pl.Series([instant], dtype=pl.Datetime("us", "UTC")).to_physical()[0])
+
+
+def read_versions(bars: pl.DataFrame, week: IsoWeek, anchor: datetime) -> Versions:
+    """Return the versions of the bars in [anchor, end of the week).
+
+    Raises:
+        ContractError: a column is missing, or the bars are of several tickers.
+    """
+    if missing := [name for name in BAR_COLUMNS if name not in bars.columns]:
+        raise ContractError(f"the bars lack the columns {', '.join(missing)}. Mend what read them.")
+    inside = bars.filter((pl.col("timestamp") >= anchor) & (pl.col("timestamp") < week.end)).rechunk()
+    for name in ("ticker", "simulated"):
+        if inside.height and not (inside[name] == inside[name][0]).all():
+            raise ContractError(f"the bars of one week differ in {name}. Pass those of one ticker.")
+    stamps = inside["timestamp"].to_physical().to_numpy()
+    single = bool((np.diff(stamps) > 0).all() and (np.diff(inside["known_at"].to_physical().to_numpy()) >= 0).all())
+    return _as_arrays(inside if single else _without_repeats(inside), single)
+
+
+def _without_repeats(bars: pl.DataFrame) -> pl.DataFrame:
+    """Return the versions in order; one that only says again what the version before it said is left out."""
+    ordered = strongest_last(STOCK, bars)
+    same = [pl.col(name).eq_missing(pl.col(name).shift()) for name in ("timestamp", *_VALUES)]
+    return ordered.filter(~pl.all_horizontal(*same).fill_null(False)).rechunk()
+
+
+def _as_arrays(bars: pl.DataFrame, single: bool) -> Versions:
+    floats = {name: bars[name].cast(pl.Float64).to_numpy() for name in FLOATS}  # a null becomes NaN
+    minutes = bars["timestamp"].to_physical().to_numpy() // MINUTE_US
+    known = bars["known_at"].to_physical().to_numpy()
+    arrays = BarArrays(minutes=minutes, feed=_feed_codes(bars["feed"]), **floats)
+    return Versions(arrays, known, bars["adjusted"].to_numpy(), single)
+
+
+def _feed_codes(feeds: pl.Series) -> Ints:
+    """Return one number a feed, -1 where it is unknown."""
+    if feeds.null_count() == len(feeds):
+        return np.full(len(feeds), -1)
+    names = feeds.unique().drop_nulls().sort()
+    codes = feeds.replace_strict(names, pl.arange(len(names), eager=True), default=-1, return_dtype=pl.Int64)
+    return codes.to_numpy()
+
+
+def rows_of(versions: Versions, week: IsoWeek, as_of: datetime | None) -> Rows:
+    """Return the week's rows: each as of its bar's least known time, or of `as_of` where that is later."""
+    start = int(np.searchsorted(versions.bars.minutes, instant_us(week.start) // MINUTE_US))
+    minutes, known = versions.bars.minutes[start:], versions.known[start:]
+    if not versions.single and len(minutes):
+        firsts = np.flatnonzero(np.diff(minutes, prepend=minutes[0] - 1))
+        minutes, known = minutes[firsts], known[firsts]
+    return Rows(minutes, known if as_of is None else np.maximum(known, instant_us(as_of)))
+
+
+def segments(versions: Versions, rows: Rows, more_cuts: Flags | None = None) -> Iterator[Segment]:
+    """Yield the week's knowledge segments in order; together they have every row once.
+
+    Args:
+        versions: From the anchor to the end of the week.
+        rows: Of the week.
+        more_cuts: Whether knowledge of something else, such as splits, changes between each row and the next one
+            (one value fewer than rows).
+    """
+    if not len(rows.minutes):
+        return
+    cuts = np.zeros(len(rows.minutes) - 1, np.bool_) if versions.single else _cuts(versions, rows)
+    if more_cuts is not None:
+        cuts = cuts | more_cuts
+    edges = [0, *(np.flatnonzero(cuts) + 1).tolist(), len(rows.minutes)]
+    for first, end in pairwise(edges):
+        yield _segment(versions, rows, first, end)
+
+
+def _cuts(versions: Versions, rows: Rows) -> Flags:
+    """Return whether some bar up to each row has another version at the next row, by what became known in between."""
+    order = np.argsort(versions.known, kind="stable")
+    known = versions.known[order]
+    # The row of each version's bar; bars before the week lie before every row. The last one is a sentinel.
+    places = np.append(np.searchsorted(rows.minutes, versions.bars.minutes[order], "right") - 1, len(rows.minutes))
+    low = np.searchsorted(known, np.minimum(rows.as_of[:-1], rows.as_of[1:]), "right")
+    high = np.searchsorted(known, np.maximum(rows.as_of[:-1], rows.as_of[1:]), "right")
+    earliest = np.minimum.reduceat(places, np.column_stack([low, high]).ravel())[::2]
+    return (high > low) & (earliest <= np.arange(len(low)))
+
+
+def _segment(versions: Versions, rows: Rows, first: int, end: int) -> Segment:
+    """Return rows [first, end) with what they see. No cut lies between them, so each bar has one version in all."""
+    stop = int(np.searchsorted(versions.bars.minutes, rows.minutes[end - 1], "right"))
+    bars, known, adjusted = versions.bars.cut(0, stop), versions.known[:stop], versions.adjusted[:stop]
+    places = np.searchsorted(rows.minutes, bars.minutes, "right") - 1
+    as_of = rows.as_of[np.maximum(places, first)]
+    if not versions.single:
+        visible = known <= as_of
+        beaten = np.append((bars.minutes[1:] == bars.minutes[:-1]) & visible[1:], False)
+        chosen = np.flatnonzero(visible & ~beaten)
+        bars, adjusted, as_of = bars.take(chosen), adjusted[chosen], as_of[chosen]
+    return Segment(first, end, bars, adjusted, as_of)
