@@ -2,13 +2,13 @@
 
 import signal
 
-from cli import backfill, dlq, lake, live, runs, stack, tickers, topics
+from cli import backfill, dlq, features, lake, live, models, predict, runs, stack, tickers, topics, train
 from cli.app import new_app
 from cli.demo import command as demo
 from cli.verify import command as verify
 
 app = new_app()
-for part in (demo, stack, backfill, live, tickers, runs, topics, dlq, lake, verify):
+for part in (demo, stack, backfill, live, tickers, train, models, predict, runs, features, topics, dlq, lake, verify):
     part.register(app)
 
 

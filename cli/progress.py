@@ -60,6 +60,10 @@ class Line:
         self.of, self.share, self.detail, self.seconds = None, 1.0, detail, self.elapsed
         self.board.show(self)
 
+    def hide(self) -> None:
+        """Take it from the display, to make room."""
+        self.board.hide(self)
+
     @property
     def elapsed(self) -> float:
         """Return seconds since its begin, or how long it took."""
@@ -132,6 +136,16 @@ class Board:
         if self._display:
             self._tasks[id(line)] = self._display.add_task(name, total=None, line=line)
         return line
+
+    @property
+    def terminal(self) -> bool:
+        """Return whether a person sees it as it comes."""
+        return self._display is not None
+
+    def hide(self, line: Line) -> None:
+        """Take `line` from the display."""
+        if self._display:
+            self._display.update(self._tasks[id(line)], visible=False)
 
     def show(self, line: Line) -> None:
         """Show how far `line` is."""

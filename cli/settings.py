@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import Field
+
 from infra.embedded.addresses import addresses
 from infra.embedded.layout import Home
 from infra.embedded.settings import resolve_home
@@ -16,6 +18,7 @@ class CommandSettings(Settings):
 
     kafka_bootstrap_servers: str | None = None
     lake_url: str | None = None
+    predictor_url: str = Field("http://127.0.0.1:8080/", description="where the predictor answers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class Connection:
         kafka: Its Kafka.
         lake: Its lake.
         postgres: Its PostgreSQL.
+        predictor_url: Its predictor, with a slash at the end.
         environment: Variables for a process of ours that is to work with the same system.
     """
 
@@ -34,6 +38,7 @@ class Connection:
     kafka: KafkaSettings
     lake: LakeSettings
     postgres: PostgresSettings
+    predictor_url: str
     environment: dict[str, str]
 
 
@@ -49,7 +54,8 @@ def connect(home: Path | None, *, must_be_up: bool = True) -> Connection:
     """
     given = CommandSettings.load()
     if home is None and (given.kafka_bootstrap_servers or (given.lake_url and not must_be_up)):
-        return Connection(None, KafkaSettings.load(), LakeSettings.load(), PostgresSettings.load(), {})
+        url = f"{given.predictor_url.rstrip('/')}/"
+        return Connection(None, KafkaSettings.load(), LakeSettings.load(), PostgresSettings.load(), url, {})
     return embedded(resolve_home(home), must_be_up=must_be_up)
 
 
@@ -73,5 +79,6 @@ def embedded(home: Home, *, must_be_up: bool = True) -> Connection:
             postgres_user=where.postgres_user,
             postgres_password=where.postgres_password,
         ),
+        where.page,
         where.environment(),
     )

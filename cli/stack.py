@@ -9,13 +9,15 @@ import typer
 
 from cli.app import FAILED, HomeOption, JsonOption
 from cli.output import Output, duration
+from cli.run_progress import Downstream, newest_training
+from cli.settings import embedded
 from cli.stack_view import ConsoleProgress, StartReport, show_page, show_status
 from infra.embedded import stack
 from infra.embedded.layout import Home
 from infra.embedded.logs import follow, tail
-from infra.embedded.services import SERVICES, select_services
+from infra.embedded.services import SERVICES, TRAIN, select_services
 from infra.embedded.settings import resolve_home
-from infra.embedded.status import status
+from infra.embedded.status import StackStatus, status
 from shared.errors import ConfigurationError
 
 
@@ -108,14 +110,24 @@ def restart(
 
 
 def show(home: HomeOption = None, as_json: JsonOption = False) -> None:
-    """Show every process: state, memory now and at most, uptime, restarts. Exit 1 if one that should run does not."""
-    output, now = Output.of(as_json), status(resolve_home(home))
+    """Show every process: state, memory now and at most, uptime, restarts; and how far training is.
+
+    Exit code 1 if a process that should run does not.
+    """
+    output, where = Output.of(as_json), resolve_home(home)
+    now = status(where)
+    training = newest_training(embedded(where).postgres) if now.up and _trains(now) else Downstream()
     if as_json:
-        output.document(asdict(now))
+        output.document({**asdict(now), "training": training.document()["training"]})
     else:
         show_status(output, now)
+        training.show(output)
     if not now.healthy:
         raise typer.Exit(FAILED)
+
+
+def _trains(now: StackStatus) -> bool:
+    return any(process.name == TRAIN.name for process in now.processes)
 
 
 def logs(

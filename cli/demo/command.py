@@ -1,4 +1,4 @@
-"""`tickerstream demo`: start the stack, publish, land in the lake, verify, and go on live."""
+"""`tickerstream demo`: start the stack, publish, land in the lake, verify, train, predict, and go on live."""
 
 import json
 import shutil
@@ -25,6 +25,7 @@ from cli.options import (
 )
 from cli.output import Output
 from cli.pipeline.plan import Choice
+from cli.prediction_view import show_predictions
 from cli.verify.report import SHOWN, faults, verdict
 from infra.embedded.settings import resolve_home
 
@@ -37,7 +38,11 @@ EXAMPLES = """
 """
 LIVE = "tickerstream live --speed 600{home}"
 NEXT = (
-    ("tickerstream status{home}", "what runs, memory, restarts"),
+    ("tickerstream status{home}", "what runs, memory, restarts, training, the page's address"),
+    ("tickerstream predict {ticker}{home}", "the newest prediction of a ticker, beside the baseline"),
+    ("tickerstream models show {ticker}{home}", "its models: metrics out of sample, baselines, verdicts"),
+    ("tickerstream train {ticker} --wait{home}", "train it again, and watch"),
+    ("tickerstream verify features{home}", "stored rows against a fresh computation, bit by bit"),
     ("tickerstream lake head {ticker}{home}", "the newest bars of a ticker"),
     ("tickerstream lake ls stock-data{home}", "tickers, objects, rows, sizes"),
     ("tickerstream topics tail h_alpaca -n 3{home}", "records, decoded"),
@@ -110,6 +115,11 @@ def demo(
 def _show(output: Output, found: DemoReport) -> None:
     if not output.json:
         show_proof(output, found)
+        if found.served and found.served.predictions:
+            output.line()
+            show_predictions(output, found.served.predictions[:SHOWN])
+    for line in found.served.failed[:SHOWN] if found.served else []:
+        output.line(f"no model of {line}", style="red")
     problems = found.document()["problems"]
     for problem in problems[:SHOWN]:
         output.line(f"could not be read: {problem}", style="yellow")
@@ -143,6 +153,8 @@ def _try_next(output: Output, run: DemoRun, commands: tuple[tuple[str, str], ...
 
 
 def _go_on(output: Output, run: DemoRun, speed: float | None) -> None:
+    if run.page:
+        output.line(f"predictions, verdicts, runs and training, as they go on: {run.page}", style="bold cyan")
     _try_next(output, run, NEXT, " (in another terminal, or after Ctrl-C)")
     if not run.can_go_live:
         output.line("all bars are of one session: none is left to be replayed", style="yellow")

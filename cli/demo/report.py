@@ -4,21 +4,28 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from cli.demo.served import ServedResult
 from cli.output import Column, Output, duration, number
 from cli.pipeline.backfill import Result
 from cli.verify.results import Verification, WeekResult
-from infra.embedded.status import StackStatus
 from shared.contracts.bars import SIMULATED_PREFIX
 
 
 @dataclass
 class Seconds:
-    """How long each stage took: the stack's start, publishing, the rest until all was in the lake, verifying."""
+    """How long each stage took, one after the other: start, publish, land in the lake, verify, features, train.
+
+    What goes on beside an earlier stage is not counted again: `features` begins when the lake is verified. But
+    `first_prediction` is counted from the demo's begin, as `total` is.
+    """
 
     start: float = 0.0
     publish: float = 0.0
     lake: float = 0.0
     verify: float = 0.0
+    features: float = 0.0
+    train: float = 0.0
+    first_prediction: float | None = None
     total: float = 0.0
 
 
@@ -32,6 +39,8 @@ class DemoReport:
         verification: What holds of the lake.
         seconds: How long it took.
         peak_rss_mib: The most memory that each process held, MiB.
+        peak_together_mib: The most that the stack held at one moment, MiB.
+        served: What became of it past the lake; None where that was not gone.
     """
 
     simulated: bool
@@ -39,11 +48,30 @@ class DemoReport:
     verification: Verification
     seconds: Seconds = field(default_factory=Seconds)
     peak_rss_mib: dict[str, float] = field(default_factory=dict)
+    peak_together_mib: float = 0.0
+    served: ServedResult | None = None
 
     @property
     def good(self) -> bool:
-        """Return whether the lake is verified."""
-        return self.verification.good and not self.verification.waiting
+        """Return whether the lake is verified, every bar has a feature row, and no model failed."""
+        lake = self.verification.good and not self.verification.waiting
+        return lake and not self.rows_missing and not (self.served and self.served.failed)
+
+    @property
+    def bars(self) -> dict[str, int]:
+        """Return how many bars of each ticker the lake has."""
+        found: dict[str, int] = {}
+        for week in self._weeks():
+            found[week.ticker] = found.get(week.ticker, 0) + week.bars
+        return found
+
+    @property
+    def rows_missing(self) -> int:
+        """Return how many bars have no feature row; 0 where none were waited for."""
+        if self.served is None:
+            return 0
+        rows = self.served.feature_rows
+        return sum(max(0, bars - rows.get(ticker, 0)) for ticker, bars in self.bars.items())
 
     @property
     def bars_per_second(self) -> float | None:
@@ -73,6 +101,9 @@ class DemoReport:
             "lake": seconds.lake,
             "publish_and_lake": seconds.publish + seconds.lake,
             "verify": seconds.verify,
+            "features": seconds.features,
+            "train": seconds.train,
+            "first_prediction": seconds.first_prediction,
             "total": seconds.total,
         }
         return {
@@ -85,23 +116,24 @@ class DemoReport:
             "bars_in_files": sum(file.rows for file in self.verification.files) if self.verification.files else None,
             "lake_rows": sum(week.rows for week in weeks),
             "lake_objects": sum(week.rows > 0 for week in weeks),
+            **(self.served or ServedResult()).document(),
+            "feature_rows_missing": self.rows_missing,
             "lost": self.verification.lost,
             "duplicated": self.verification.duplicated,
             "verified": self.good,
             "already_done": self.published.already_done,
             "facts": {fact.bucket: fact.rows for fact in self.verification.facts},
             "problems": [problem for p in self.published.published.values() for problem in p.problems],
-            "seconds": {name: round(value, 3) for name, value in stages.items()},
+            "seconds": {name: None if value is None else round(value, 3) for name, value in stages.items()},
             "bars_per_second": self.bars_per_second,
             "peak_rss_mib": self.peak_rss_mib,
+            "peak_together_mib": self.peak_together_mib,
         }
 
 
-def peaks(status: StackStatus, published: Result) -> dict[str, float]:
+def peaks(stack: Mapping[str, float], published: Result) -> dict[str, float]:
     """Return the most memory that each process held, MiB: of the stack, and of the producers."""
-    stack = {p.name: p.peak_rss_mib for p in status.processes if p.peak_rss_mib is not None}
-    ours = {f"producers-{name}": p.peak_rss_mib for name, p in published.published.items()}
-    return stack | ours
+    return {**stack, **{f"producers-{name}": p.peak_rss_mib for name, p in published.published.items()}}
 
 
 def show_proof(output: Output, report: DemoReport) -> None:
@@ -112,6 +144,7 @@ def show_proof(output: Output, report: DemoReport) -> None:
     rows += [
         ("lost", found["lost"], f"compared with {' and '.join(report.verification.compared_with)}"),
         ("duplicated", found["duplicated"], ""),
+        *(_served_rows(found) if report.served else []),
     ]
     output.line()
     output.table([Column("proof", style="bold"), number("count"), Column("")], rows)
@@ -119,7 +152,8 @@ def show_proof(output: Output, report: DemoReport) -> None:
     output.table([Column("stage", style="bold"), number("time")], _stages(report))
     output.line()
     peak: Mapping[str, float] = found["peak_rss_mib"]
-    output.table([Column("process", style="bold"), number("peak MiB")], list(peak.items()))
+    together = ("the stack together", found["peak_together_mib"])
+    output.table([Column("process", style="bold"), number("peak MiB")], [*peak.items(), together])
 
 
 def _bars_rows(found: Mapping[str, Any]) -> list[tuple[str, int, str]]:
@@ -134,13 +168,27 @@ def _bars_rows(found: Mapping[str, Any]) -> list[tuple[str, int, str]]:
     ]
 
 
+def _served_rows(found: Mapping[str, Any]) -> list[tuple[str, int, str]]:
+    verdicts = ", ".join(f"{count} {name}" for name, count in found["verdicts"].items() if count)
+    missing, failed = found["feature_rows_missing"], found["models_failed"]
+    return [
+        ("feature rows", found["feature_rows"], f"{missing:,} bars have none" if missing else "one of every bar"),
+        ("models trained", found["models_trained"], f"{failed:,} failed" if failed else ""),
+        ("models served", found["models_served"], verdicts),
+        ("predictions served", found["predictions"], "one of every ticker with a model"),
+    ]
+
+
 def _stages(report: DemoReport) -> list[tuple[str, str]]:
-    seconds, rate = report.seconds, report.bars_per_second
+    seconds, rate, first = report.seconds, report.bars_per_second, report.seconds.first_prediction
     rows = [
         ("start the stack", duration(seconds.start)),
         ("publish", duration(seconds.publish)),
         ("rest of the way to the lake", duration(seconds.lake)),
         ("verify", duration(seconds.verify)),
+        *([("rest of the features", duration(seconds.features))] if report.served else []),
+        *([("rest of training", duration(seconds.train))] if report.served else []),
+        *([("first prediction served after", duration(first))] if first else []),
         ("in all", duration(seconds.total)),
     ]
     return rows + ([("source to lake", f"{rate:,.0f} bars/s")] if rate else [])

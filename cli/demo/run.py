@@ -1,17 +1,19 @@
 """One demo while it runs: the stages in order, each timed."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date
 from typing import Final
 
 from cli.demo.held_out import before, day_before, last_session
+from cli.demo.memory import MemoryWatch
 from cli.demo.report import DemoReport, Seconds, peaks
+from cli.demo.served import ServedWay
 from cli.live import stream
 from cli.output import Output, duration
 from cli.pipeline.backfill import BackfillRun, Result
-from cli.pipeline.plan import Choice, declare, plan
+from cli.pipeline.plan import Backfill, Choice, declare, plan
 from cli.progress import Board, board
 from cli.settings import Connection, embedded
 from cli.stack_view import ConsoleProgress, StartReport
@@ -19,11 +21,14 @@ from cli.verify.command import parse_zone, verify
 from cli.verify.source_files import Source
 from infra.embedded import stack
 from infra.embedded.layout import Home
+from infra.embedded.services import AGGREGATOR, LAKE_SERVICES, PREDICTOR, SERVICES, TRAIN, ServiceEntry
 from infra.embedded.status import status
 from shared.errors import TransientError
 from shared.settings import KafkaSettings
 
 HEALTH_SECONDS: Final = 2.0
+# Whether the stack has what the way past the lake needs.
+SERVED: Final = {one.name for one in SERVICES} >= {one.name for one in (AGGREGATOR, TRAIN, PREDICTOR)}
 
 
 def _source_of(choice: Choice) -> Source | None:
@@ -60,7 +65,7 @@ class DemoRun:
         """One that is in the lake, for examples."""
 
     def prove(self, *, fresh: bool) -> DemoReport:
-        """Start the stack, publish, wait for the lake, verify; return the numbers.
+        """Start the stack, publish, wait for the lake, verify, wait for predictions; return the numbers.
 
         Args:
             fresh: Remove first what the home stores.
@@ -77,19 +82,24 @@ class DemoRun:
             stack.wipe(self._home)
         system = self._start()
         seconds.start = time.monotonic() - self._begun
-        with board(self._output) as shown:
+        with MemoryWatch(self._home) as memory, board(self._output) as shown:
             if self._hold_out:
                 self._keep_back(shown)
-            published = self._publish(system, shown)
+            backfill = plan(self._choice, system.kafka)
+            published = self._publish(system, backfill, shown)
             seconds.publish = published.publish_seconds
             seconds.lake = published.landed_seconds - published.publish_seconds
-            memory = peaks(status(self._home), published)
             begun = time.monotonic()
             found = verify(system.lake, system.kafka, shown, self._source)
-            self.a_ticker = next((t.ticker for t in found.tickers if t.total("rows")), None)
             seconds.verify = time.monotonic() - begun
+            report = DemoReport(self._choice.origin == "simulated", published, found, seconds)
+            self.a_ticker = next(iter(report.bars), None)
+            if SERVED:
+                self._serve(system, backfill.run.run_id, report, shown)
         seconds.total = time.monotonic() - self._begun
-        return DemoReport(self._choice.origin == "simulated", published, found, seconds, memory)
+        report.peak_rss_mib = peaks(memory.peaks, published)
+        report.peak_together_mib = memory.together
+        return report
 
     def go_live(self, speed: float | None) -> int:
         """Let the exchange go on, or replay what was kept back; show it until Ctrl-C or its end.
@@ -118,7 +128,7 @@ class DemoRun:
         with StartReport(self._output) as report:
             begun = stack.start(self._home, None, ConsoleProgress(self._output), report.watch)
         self._was_up = begun.already_up
-        self._health()()
+        self._health(SERVICES)()
         up = "up already" if begun.already_up else f"up in {duration(begun.seconds)}"
         self._output.line(f"stack {up}: {self._home.root}", style="green")
         return embedded(self._home)
@@ -132,13 +142,27 @@ class DemoRun:
             self._choice = replace(self._choice, end=day_before(self.held_out))
             self._source = before(self._source, self.held_out)
 
-    def _publish(self, system: Connection, shown: Board) -> Result:
-        backfill = plan(self._choice, system.kafka)
+    def _publish(self, system: Connection, backfill: Backfill, shown: Board) -> Result:
         declare(backfill, system.kafka, again=False)
-        return BackfillRun(system, backfill, shown, self._home.logs, self._health()).run()
+        return BackfillRun(system, backfill, shown, self._home.logs, self._health(LAKE_SERVICES)).run()
 
-    def _health(self) -> Callable[[], None]:
-        """Return a check that raises when a service of the stack has failed; it looks every HEALTH_SECONDS."""
+    def _serve(self, system: Connection, run_id: str, report: DemoReport, shown: Board) -> None:
+        """Wait for feature rows, models and predictions of what was published."""
+        way = ServedWay(system, run_id, report.bars, shown, self._health(SERVICES))
+        report.served = way.go()
+        report.seconds.features = report.served.features_seconds
+        report.seconds.train = report.served.train_seconds
+        if report.served.first_prediction_at is not None:
+            report.seconds.first_prediction = report.served.first_prediction_at - self._begun
+
+    @property
+    def page(self) -> str | None:
+        """Return the address of the predictor's page, while it runs."""
+        return status(self._home).page
+
+    def _health(self, services: Iterable[ServiceEntry]) -> Callable[[], None]:
+        """Return a check that raises when a server or one of `services` has failed; it looks every HEALTH_SECONDS."""
+        needed = {service.name for service in services}
         next_look = 0.0
 
         def check() -> None:
@@ -147,7 +171,7 @@ class DemoRun:
                 return
             next_look = time.monotonic() + HEALTH_SECONDS
             for process in status(self._home).processes:
-                if process.state == "failed":
+                if process.state == "failed" and (process.kind != "service" or process.name in needed):
                     raise TransientError(f"{process.name} failed: {process.detail}; see `tickerstream logs`.")
 
         return check

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+import psycopg2
 from sqlalchemy import URL, Connection, Engine, create_engine
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from shared.errors import ConfigurationError, TransientError
 from shared.settings import PostgresSettings
@@ -44,6 +45,16 @@ def make_engine(settings: PostgresSettings) -> Engine:
 
 
 @contextmanager
+def open_engine(settings: PostgresSettings) -> Iterator[Engine]:
+    """Provide an engine for the block; its connections are closed at the end."""
+    engine = make_engine(settings)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+@contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
     """Provide a connection in one transaction: committed at the end, rolled back on any error.
 
@@ -55,14 +66,25 @@ def transaction(engine: Engine) -> Iterator[Connection]:
         with engine.begin() as connection:
             yield connection
     except DBAPIError as error:
-        raise _who_acts(error, engine.url) or error from error
+        lost = error.connection_invalidated or isinstance(error.orig, psycopg2.OperationalError)
+        code = getattr(error.orig, "pgcode", None)
+        raise error_for(engine.url, str(error.orig), code, unwell=lost) or error from error
+    except psycopg2.Error as error:  # of a COPY, which goes past SQLAlchemy
+        lost = isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError)
+        raise error_for(engine.url, str(error), error.pgcode, unwell=lost) or error from error
 
 
-def _who_acts(error: DBAPIError, url: URL) -> ConfigurationError | TransientError | None:
-    """Return the error of ours; None for one that is a defect, such as a violated constraint."""
-    reason = (str(error.orig).strip().splitlines() or ["no reason given"])[0]
+def error_for(url: URL, message: str, code: str | None, *, unwell: bool) -> ConfigurationError | TransientError | None:
+    """Return the error of ours for one of a driver; None for one that is a defect, such as a violated constraint.
+
+    Args:
+        url: Where the server is.
+        message: The driver's words; the first line is shown.
+        code: The SQLSTATE; None where the server did not give one.
+        unwell: Whether the driver says that the server, or the way to it, is unwell.
+    """
+    reason = (message.strip().splitlines() or ["no reason given"])[0]
     where = f"PostgreSQL at {url.host}:{url.port}"
-    code = getattr(error.orig, "pgcode", None)
     if _REFUSED_LOGIN.search(reason):
         return ConfigurationError(
             f"{where} refuses the login: {reason}. Check POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB."
@@ -71,9 +93,9 @@ def _who_acts(error: DBAPIError, url: URL) -> ConfigurationError | TransientErro
         return ConfigurationError(f"{where} lacks a part of the schema: {reason}. Run `python -m infra.provision`.")
     if code == _NO_RIGHT:
         return ConfigurationError(f"{where} gives no right: {reason}. Grant it to POSTGRES_USER {url.username}.")
-    if code is not None and isinstance(error, OperationalError):
+    if code is not None and unwell:
         return TransientError(f"{where} could not do it now: {reason}. See the server's log.")
-    if error.connection_invalidated or isinstance(error, OperationalError):
+    if unwell:
         return TransientError(
             f"{where} does not answer: {reason}. Is it up, and are POSTGRES_HOST and POSTGRES_PORT right?"
         )

@@ -23,11 +23,23 @@ def test_demo_of_files_accounts_for_every_row(demo: Demo) -> None:
 
 def test_demo_reports_time_rate_and_memory(demo: Demo) -> None:
     report = demo.of_files
-    assert set(report["seconds"]) == {"start", "publish", "lake", "publish_and_lake", "verify", "total"}
+    stages = {
+        "start",
+        "publish",
+        "lake",
+        "publish_and_lake",
+        "verify",
+        "features",
+        "train",
+        "first_prediction",
+        "total",
+    }
+    assert set(report["seconds"]) == stages
     assert report["bars_per_second"] > 0
     processes = {"kafka", "postgres", "mongo", "consumers-stock", "consumers-macro", "producers-stock"}
     assert processes <= set(report["peak_rss_mib"])
     assert all(peak > 1 for peak in report["peak_rss_mib"].values())
+    assert report["peak_together_mib"] > report["peak_rss_mib"]["kafka"]
 
 
 def test_simulated_demo_lands_bars_facts_and_truth_of_its_own(demo: Demo) -> None:

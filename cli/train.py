@@ -1,0 +1,106 @@
+"""`tickerstream train`: ask for models, and watch them being made."""
+
+import secrets
+from datetime import datetime
+from typing import Annotated, Final
+
+import typer
+from pydantic import ValidationError
+
+from cli.app import FAILED, HomeOption, JsonOption
+from cli.options import names_in
+from cli.output import Output
+from cli.pipeline.training import TrainingWatch, failures
+from cli.progress import board
+from cli.settings import connect
+from shared.clock import SystemClock
+from shared.contracts.topics import START_MODEL
+from shared.contracts.training import MODEL_KINDS, StartModel
+from shared.errors import ConfigurationError
+from shared.kafka.producer import KafkaWriter
+from shared.ports import Outgoing
+from shared.settings import KafkaSettings
+from shared.storage.job_progress import JobsView
+from shared.storage.postgres import open_engine
+
+EXAMPLES = """
+**Examples**
+
+- `tickerstream train --wait` trains every active ticker and shows how far each is.
+- `tickerstream train SIM.ALFA SIM.BRAVO --kinds regression_gb` makes one model each.
+"""
+SEND_SECONDS: Final = 30.0
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command `train` to `app`."""
+    app.command(epilog=EXAMPLES)(train)
+
+
+def train(
+    tickers: Annotated[
+        list[str] | None, typer.Argument(help="Tickers; without any, all that are active.", metavar="[TICKER]...")
+    ] = None,
+    kinds: Annotated[
+        str | None, typer.Option(help=f"Only these, with commas: {', '.join(MODEL_KINDS)}.", metavar="A,B")
+    ] = None,
+    reason: Annotated[str, typer.Option(help="Why, for those who look later.")] = "asked for by hand",
+    wait: Annotated[bool, typer.Option("--wait", help="Show progress, and end when every model is made.")] = False,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """File training. With --wait exit code 1 if a model could not be made."""
+    output, system = Output.of(as_json), connect(home)
+    wish = start_model(tickers or (), names_in(kinds), reason, SystemClock().now())
+    send(system.kafka, wish)
+    run_id = str(wish.run_id)
+    output.line(f"filed as {run_id}", style="green")
+    if not wait:
+        output.line("`tickerstream status` shows how far it is", style="dim")
+        output.document({"run_id": run_id})
+        return
+    with open_engine(system.postgres) as engine, board(output) as shown:
+        found = TrainingWatch(JobsView(engine), run_id, shown).wait()
+    failed = failures(found)
+    for line in failed:
+        output.line(line, style="red")
+    done = sum(job.state == "done" for ticker in found for job in ticker.jobs)
+    output.line(f"{done:,} models made, {len(failed):,} failed; `tickerstream models list` shows them")
+    output.document({"run_id": run_id, "models": done, "failed": failed})
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+def start_model(tickers: list[str] | tuple[str, ...], kinds: tuple[str, ...], reason: str, now: datetime) -> StartModel:
+    """Return the message that asks for these models, under a run id of its own.
+
+    Raises:
+        ConfigurationError: a ticker or a kind cannot be one.
+    """
+    wish = {
+        "run_id": f"hand-{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}",
+        "tickers": tuple(dict.fromkeys(tickers)) or None,
+        "kinds": kinds or None,
+        "reason": reason,
+        "requested_at": now,
+    }
+    try:
+        return StartModel.model_validate(wish)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = " ".join(str(part) for part in first["loc"])
+        raise ConfigurationError(
+            f"{where}: {first['msg']}, got {first['input']!r}. Kinds are {', '.join(MODEL_KINDS)}."
+        ) from None
+
+
+def send(kafka: KafkaSettings, wish: StartModel) -> None:
+    """Send the message; it is confirmed when this returns.
+
+    Raises:
+        TransientError: Kafka did not confirm it.
+    """
+    key = wish.run_id.encode() if wish.run_id else None
+    with KafkaWriter(kafka, "tickerstream-train") as writer:
+        writer.send(Outgoing(START_MODEL.name, key, wish.encode(), {"schema": START_MODEL.schema.encode()}))
+        writer.flush(SEND_SECONDS)
