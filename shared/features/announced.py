@@ -45,7 +45,7 @@ class Action:
 @kept(frames=64)
 def versions_of(actions: pl.DataFrame) -> tuple[Action, ...]:
     """Return the versions of a ticker's actions (lake's columns, any order) by the time of their effect."""
-    ordered = by_knowledge(actions, [*ACTIONS.natural_key, "ratio", "amount"]).with_columns(
+    ordered = by_knowledge(ACTIONS, actions).with_columns(
         pl.col(KNOWN_AT).to_physical().alias("known"),
         pl.col(KNOWN_AT).to_physical().shift(-1).over(ACTIONS.natural_key).alias("until"),
         pl.coalesce("ratio", "amount").alias("size"),

@@ -8,7 +8,8 @@ from typing import TypeVar
 
 import polars as pl
 
-from shared.contracts.lake import KNOWN_AT, SOURCE_RANK, UNLISTED_RANK
+from shared.contracts.lake import KNOWN_AT, Dataset
+from shared.contracts.versions import strongest_last
 
 T = TypeVar("T")
 
@@ -43,13 +44,6 @@ def kept(frames: int) -> Callable[[Callable[[pl.DataFrame], T]], Callable[[pl.Da
     return decorate
 
 
-def by_knowledge(facts: pl.DataFrame, content: list[str]) -> pl.DataFrame:
-    """Return versions in the order in which they take effect, whatever order they came in: the later one wins.
-
-    Args:
-        facts: Versions in the lake's columns.
-        content: Columns that decide, after `known_at` and the rank of the source, between versions that nothing
-            else tells apart.
-    """
-    rank = pl.col("source").replace_strict(SOURCE_RANK, default=UNLISTED_RANK, return_dtype=pl.Int32)
-    return facts.sort([pl.col(KNOWN_AT), rank, pl.col("source"), *(pl.col(name) for name in content)])
+def by_knowledge(dataset: Dataset, facts: pl.DataFrame) -> pl.DataFrame:
+    """Return versions in the order in which they take effect, whatever order they came in: the later one wins."""
+    return strongest_last(dataset, facts).sort(KNOWN_AT, maintain_order=True)

@@ -113,6 +113,12 @@ def table_of(minutes: Ints) -> SessionTable:
     return session_table(first.year, last.year)
 
 
+def ordinals_of(opens: Ints) -> Ints:
+    """Return the ordinals (`Sessions.day`) of the sessions that open at these minutes (increasing, at least one)."""
+    table = table_of(opens)
+    return np.asarray(np.searchsorted(table.opens, opens) + table.first)
+
+
 @lru_cache(maxsize=16)
 def session_table(first_year: int, last_year: int) -> SessionTable:
     """Return the sessions of those years, and those of the month before and after."""

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from shared.contracts.lake import KNOWN_AT
+from shared.contracts.lake import FUNDAMENTALS, KNOWN_AT
 from shared.features.arrays import Floats, Ints
 from shared.features.prepared import by_knowledge, kept
 
@@ -62,9 +62,7 @@ def filing_steps(filings: pl.DataFrame) -> FilingSteps:
     year end on the same day, the quarter, so that periods of one length follow each other. Of its versions the one
     that became known last counts.
     """
-    numbers = [_number(filings, name) for name in FIELDS]
-    plain = filings.select("period", "period_end", KNOWN_AT, "source", *numbers)
-    ordered = by_knowledge(plain, ["period", "period_end", *FIELDS])
+    ordered = by_knowledge(FUNDAMENTALS, filings).with_columns(_number(filings, name) for name in FIELDS)
     known = ordered[KNOWN_AT].to_physical().to_list()
     ends = ordered["period_end"].to_physical().cast(pl.Int64).to_list()
     steps = _walk(known, list(zip(ordered["period"].to_list(), ends, strict=True)))

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from shared.contracts.lake import KNOWN_AT
+from shared.contracts.lake import KNOWN_AT, MACRO
 from shared.features.arrays import Floats, Ints
 from shared.features.prepared import by_knowledge, kept
 
@@ -85,7 +85,7 @@ class MacroSteps:
 def vintages_of(macro: pl.DataFrame) -> dict[str, Vintages]:
     """Return the versions by series; `macro` in the lake's columns, any order."""
     wanted = [prefix + name for name in SERIES for prefix in ("", "SIM.")]
-    ordered = by_knowledge(macro.filter(pl.col("series").is_in(wanted)), ["date", "value"])
+    ordered = by_knowledge(MACRO, macro.filter(pl.col("series").is_in(wanted)))
     return {
         str(name): Vintages(
             known=part[KNOWN_AT].to_physical().to_numpy().astype(np.int64),
