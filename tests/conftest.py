@@ -2,6 +2,7 @@
 
 import shutil
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
@@ -9,14 +10,18 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from sqlalchemy import text
 
 from infra.embedded.jars import ensure_jars
 from infra.embedded.kafka import KafkaServer
 from infra.embedded.layout import Home
+from infra.embedded.mongo import MongoServer
 from infra.embedded.ports import free_port
 from infra.embedded.postgres import DATABASE, USER, PostgresServer
 from infra.embedded.settings import EmbeddedSettings
-from shared.settings import PostgresSettings
+from infra.migrations import migrate
+from shared.settings import MongoSettings, PostgresSettings
+from shared.storage.postgres import make_engine
 
 settings.register_profile("tickerstream", deadline=None)  # no test is about time; a hang has pytest's own limit
 settings.load_profile("tickerstream")
@@ -111,5 +116,45 @@ def postgres(jar_cache: Path) -> Iterator[PostgresSettings]:
                 postgres_user=USER,
                 postgres_password=server.password,
             )
+        finally:
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres: PostgresSettings) -> str:
+    """The name of a migrated database to make others of: nobody may be connected to it."""
+    name = "migrated"
+    _on_server(postgres, f"CREATE DATABASE {name}")
+    engine = make_engine(postgres.model_copy(update={"postgres_db": name}))
+    migrate(engine)
+    engine.dispose()
+    return name
+
+
+@pytest.fixture
+def database(postgres: PostgresSettings, migrated: str) -> Iterator[PostgresSettings]:
+    """Settings that reach a migrated database of one test."""
+    name = f"t_{uuid.uuid4().hex[:12]}"
+    _on_server(postgres, f"CREATE DATABASE {name} TEMPLATE {migrated}")
+    yield postgres.model_copy(update={"postgres_db": name})
+    _on_server(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _on_server(postgres: PostgresSettings, statement: str) -> None:
+    engine = make_engine(postgres)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def mongo(jar_cache: Path) -> Iterator[MongoSettings]:
+    """Settings that reach the session's document store. It is shared: use databases of your own."""
+    with temporary_home(jar_cache) as home:
+        server = MongoServer(home, free_port())
+        try:
+            server.start()
+            server.wait_healthy()
+            yield MongoSettings.load(mongo_uri=server.uri)
         finally:
             server.stop()
