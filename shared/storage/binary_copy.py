@@ -5,7 +5,7 @@ each field as a 32-bit length (-1: null) and its bytes, big-endian, then -1 as t
 length only by nulls and texts, so they are laid out at the greatest length, and what is not there is cut out.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,13 +26,6 @@ _BYTES: Final[dict[type[pl.DataType], str]] = {
     pl.Int32: ">i4",
     pl.Float64: ">f8",
     pl.Boolean: "u1",
-}
-_PG_TYPES: Final[dict[type[pl.DataType], str]] = {
-    pl.Datetime: "timestamptz",
-    pl.Int64: "bigint",
-    pl.Int32: "integer",
-    pl.Float64: "double precision",
-    pl.Boolean: "boolean",
 }
 
 
@@ -109,3 +102,31 @@ def _place(kind: np.dtype[np.void], name: str) -> tuple[int, int]:
     """Return where a field begins, and its width, in bytes."""
     assert kind.fields is not None  # noqa: S101  it is a record
     return kind.fields[name][1], kind.fields[name][0].itemsize
+
+
+def decode(data: bytes, columns: Mapping[str, pl.DataType], values: Sequence[str]) -> pl.DataFrame:
+    """Return the rows of a binary COPY stream that has no null and no text: every row has the same width.
+
+    Args:
+        data: The whole stream.
+        columns: Its first columns (Float64, Int64, Int32, Boolean, Datetime in UTC microseconds).
+        values: Its other columns, 32-bit floats; NaN becomes null.
+    """
+    layout: list[tuple[str, str] | tuple[str, np.dtype[np.void], int]] = [("fields", ">i2")]
+    for name, kind in columns.items():
+        layout += [(f"length {name}", ">i4"), (name, _BYTES[type(kind)])]
+    record = np.dtype([*layout, ("values", _VALUE, (len(values),))])
+    rows = np.frombuffer(
+        data, record, count=(len(data) - len(SIGNATURE) - len(TRAILER)) // record.itemsize, offset=len(SIGNATURE)
+    )
+    found = {name: _series(name, kind, rows[name]) for name, kind in columns.items()}
+    matrix = rows["values"]["value"].astype(np.float32)
+    numbers = pl.DataFrame(matrix, schema=dict.fromkeys(values, pl.Float32)).fill_nan(None)
+    return pl.concat([pl.DataFrame(found), numbers], how="horizontal")
+
+
+def _series(name: str, kind: pl.DataType, content: NDArray[np.generic]) -> pl.Series:
+    native = content.astype(content.dtype.newbyteorder("="))
+    if isinstance(kind, pl.Datetime):
+        return pl.Series(name, native + EPOCH_MICROSECONDS).cast(kind)
+    return pl.Series(name, native).cast(kind)

@@ -1,64 +1,41 @@
 """Feature rows in PostgreSQL, append-only by revision, in the caller's transaction."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
-from typing import Literal
+from typing import Final
 
 import polars as pl
-from sqlalchemy import Connection
+from sqlalchemy import Connection, TextClause, text
 
-from shared.storage.offsets import SourcePartition
+from shared.contracts.bars import INSTANT
+from shared.errors import ConfigurationError, ContractError
+from shared.failpoints import failpoint
+from shared.storage.batches import Appended, Batch, BatchKind, OpenBatch
+from shared.storage.copying import copy_in
+from shared.storage.feature_tables import COPIED, ROW_COLUMNS
+from shared.storage.newest_rows import NewestRows, Spans
+from shared.storage.revisions import judge
 
-BatchKind = Literal["stream", "remake", "rebuild"]
+__all__ = ["Appended", "Batch", "BatchKind", "FeatureStore", "OpenBatch"]
 
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What one transaction's rows were made from.
-
-    Attributes:
-        source: The partition that was read; for a remake or rebuild the bars' partition whose epoch covers it.
-        first_offset: First offset of it that took part.
-        next_offset: The offset after the last one; equal to `first_offset` where no record was read.
-        epoch: Epoch of the owner.
-        made_at: When, aware, UTC; the rows' `made_at` too.
-        kind: Why.
-        applied: Next offsets of the other inputs as they were applied: topic -> partition -> offset.
+_OPEN: Final = text(
     """
-
-    source: SourcePartition
-    first_offset: int
-    next_offset: int
-    epoch: int
-    made_at: datetime
-    kind: BatchKind = "stream"
-    applied: Mapping[str, Mapping[int, int]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class OpenBatch:
-    """A batch whose lineage row is written (in this transaction): rows may be appended under its id."""
-
-    batch_id: int
-    made_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Appended:
-    """What became of a frame's rows.
-
-    Attributes:
-        added: Rows of bars that had none: revision 1.
-        revised: Rows whose values differ from their newest revision: a further revision; the older is superseded.
-        unchanged: Rows that are equal to their newest revision.
-        outdated: Rows whose `as_of` is before that of their newest revision: less knowledge never replaces more.
+    INSERT INTO aggregation_batches
+        (feature_set, kind, topic, topic_id, partition, first_offset, next_offset, epoch, applied, made_at)
+    SELECT name, :kind, :topic, :topic_id, :partition, :first, :next, :epoch, CAST(:applied AS jsonb), :made_at
+    FROM feature_sets WHERE name = :feature_set AND state <> 'retired' RETURNING batch_id
     """
-
-    added: int
-    revised: int
-    unchanged: int
-    outdated: int
+)
+_KEYS: Final = """
+    FROM unnest(CAST(:tickers AS text[]), CAST(:timestamps AS timestamptz[]), CAST(:revisions AS integer[]))
+        AS keys (ticker, "timestamp", revision)
+    WHERE d.feature_set = :feature_set AND d.ticker = keys.ticker AND d."timestamp" = keys."timestamp"
+        AND d.revision = keys.revision
+"""
+_SUPERSEDE: Final = text(f"UPDATE aggregated_data d SET superseded_at = :made_at {_KEYS}")  # noqa: S608  constants
+_SERVE: Final = text(f"UPDATE aggregated_data d SET served = true {_KEYS} AND NOT d.served")  # noqa: S608  constants
 
 
 class FeatureStore:
@@ -72,10 +49,30 @@ class FeatureStore:
     def __init__(self, feature_set: str, names: Sequence[str]) -> None:
         self._feature_set = feature_set
         self._names = tuple(names)
+        self._newest = NewestRows(feature_set, names)
 
     def open_batch(self, connection: Connection, batch: Batch) -> OpenBatch:
-        """Write the lineage row of a batch."""
-        raise NotImplementedError
+        """Write the lineage row of a batch.
+
+        Raises:
+            ConfigurationError: the feature set is not provisioned, or retired.
+        """
+        given = {
+            **asdict(batch.source),
+            "feature_set": self._feature_set,
+            "kind": batch.kind,
+            "first": batch.first_offset,
+            "next": batch.next_offset,
+            "epoch": batch.epoch,
+            "applied": json.dumps(batch.applied, sort_keys=True),
+            "made_at": batch.made_at,
+        }
+        found = connection.execute(_OPEN, given).scalar()
+        if found is None:
+            raise ConfigurationError(
+                f"feature set {self._feature_set} is not provisioned, or retired. Run `python -m infra.provision`."
+            )
+        return OpenBatch(found, batch.made_at)
 
     def append(self, connection: Connection, frame: pl.DataFrame, batch: OpenBatch) -> Appended:
         """Add rows by binary COPY; a row that is stored already with the same values (bitwise) is not added again.
@@ -92,16 +89,73 @@ class FeatureStore:
         Raises:
             ContractError: a column lacks or is of another type, or a feature is NaN or infinite.
         """
-        raise NotImplementedError
+        rows = self._checked(frame)
+        if rows.is_empty():
+            return Appended(0, 0, 0, 0)
+        touched = self._newest.touched(connection, Spans.of(rows))
+        if not touched.tickers:
+            self._copy(connection, rows.with_columns(pl.lit(1, pl.Int32).alias("revision")), batch)
+            return Appended(rows.height, 0, 0, 0)
+        judged = judge(rows, self._newest.in_spans(connection, touched), self._names)
+        revised = judged.superseded.height
+        if revised:
+            self._update(connection, _SUPERSEDE, judged.superseded, batch.made_at)
+        if judged.fresh.height:
+            self._copy(connection, judged.fresh, batch)
+        return Appended(judged.fresh.height - revised, revised, judged.unchanged, judged.outdated)
 
     def newest_revisions(self, connection: Connection, ticker: str, start: datetime, end: datetime) -> pl.DataFrame:
         """Return the newest revision of each row in [start, end): STORED_COLUMNS and features, sorted."""
-        raise NotImplementedError
+        return self._newest.in_spans(connection, Spans.between(ticker, start, end))
 
     def newest_rows(self, connection: Connection, tickers: Sequence[str]) -> pl.DataFrame:
         """Return the newest revision of the newest bar of each ticker that has rows: STORED_COLUMNS and features."""
-        raise NotImplementedError
+        return self._newest.of_tickers(connection, tickers)
 
     def mark_served(self, connection: Connection, rows: pl.DataFrame) -> int:
         """Mark revisions (columns ticker, timestamp, revision) as served; return how many were not before."""
-        raise NotImplementedError
+        return self._update(connection, _SERVE, rows)
+
+    def _update(
+        self, connection: Connection, statement: TextClause, rows: pl.DataFrame, made_at: datetime | None = None
+    ) -> int:
+        keys = {f"{name}s": rows[name].to_list() for name in ("ticker", "timestamp", "revision")}
+        return connection.execute(statement, {**keys, "feature_set": self._feature_set, "made_at": made_at}).rowcount
+
+    def _copy(self, connection: Connection, rows: pl.DataFrame, batch: OpenBatch) -> None:
+        """Add rows with their `revision`, in the columns' order of the table."""
+        stored = rows.with_columns(
+            pl.lit(batch.made_at, INSTANT).alias("made_at"),
+            pl.lit(batch.batch_id, pl.Int64).alias("batch_id"),
+            pl.lit(self._feature_set).alias("feature_set"),
+        ).select(*COPIED, *self._names)
+        copy_in(connection, "aggregated_data", stored, self._names)
+        failpoint("features.after_copy")
+
+    def _checked(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows with `replayed` and `served`.
+
+        Raises:
+            ContractError: as of `append`.
+        """
+        lacking = [pl.lit(value=False).alias(name) for name in ("replayed", "served") if name not in frame.columns]
+        rows = frame.with_columns(lacking)
+        wanted = {**ROW_COLUMNS, "replayed": pl.Boolean(), "served": pl.Boolean()}
+        wanted.update(dict.fromkeys(self._names, pl.Float32()))
+        if wrong := [name for name, kind in wanted.items() if rows.schema.get(name) != kind]:
+            raise ContractError(
+                f"feature rows: columns lack or are of another type: {', '.join(wrong[:5])}. "
+                f"Are they of feature set {self._feature_set}?"
+            )
+        if rows.is_empty():
+            return rows
+        bad = rows.select(
+            pl.any_horizontal(pl.col(list(ROW_COLUMNS)).is_null().any()).alias("null"),
+            pl.any_horizontal((~pl.col(self._names).is_finite()).any()).alias("number"),
+        ).row(0)
+        if any(bad):
+            raise ContractError(
+                "feature rows: a column of the bar is null, or a feature is NaN or infinite; it must be a number or "
+                "null. Mend the feature's formula."
+            )
+        return rows
