@@ -1,1 +1,1 @@
-"""Models and newest feature rows -> HTTP, stream and page."""
+"""Models in, answers out: HTTP, a stream of events, and the page. The only service that speaks HTTP."""

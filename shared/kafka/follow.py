@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError
+from confluent_kafka import Consumer, KafkaError, Message
 from confluent_kafka import TopicPartition as Slot
 
 from shared.kafka.config import client_config, translated
@@ -29,24 +29,44 @@ def follow_topic(
         TransientError: Kafka reports an error that the client does not mend by itself.
         ContractError: the topic is gone.
     """
-    consumer: Any = Consumer(
-        client_config(settings, "tickerstream-follow")
-        | {
-            "group.id": "tickerstream-follow",  # the client wants one; nothing is ever committed
-            "enable.auto.commit": False,
-            "enable.auto.offset.store": False,
-            "isolation.level": "read_committed",
-            "auto.offset.reset": "earliest",
-            "queued.max.messages.kbytes": 4 * 1024,
-        }
-    )
+    for batch in follow_batches(settings, topic, start, stopping, most=1):
+        yield batch[0] if batch else None
+
+
+def follow_batches(
+    settings: KafkaSettings, topic: str, start: Mapping[int, int], stopping: Callable[[], bool], most: int = 500
+) -> Iterator[list[Record]]:
+    """Yield the records of `topic` from the offsets in `start` on, as many at once as are there, `most` at most.
+
+    The list is empty whenever there was nothing new for WAIT_SECONDS. Arguments and errors as of `follow_topic`.
+    """
+    consumer: Any = Consumer(_follow_config(settings))
     try:
         consumer.assign([Slot(topic, partition, offset) for partition, offset in start.items()])
         while not stopping():
-            message = consumer.poll(WAIT_SECONDS)
-            error = message.error() if message is not None else None
-            if error is not None and error.code() != KafkaError._PARTITION_EOF:
-                raise translated(error, f"following {topic}")
-            yield record_of(message) if message is not None and error is None else None
+            first = consumer.poll(WAIT_SECONDS)
+            more = consumer.consume(most - 1, 0) if first is not None and most > 1 else []
+            yield [
+                record_of(message) for message in (first, *more) if message is not None and _is_record(message, topic)
+            ]
     finally:
         consumer.close()
+
+
+def _is_record(message: Message, topic: str) -> bool:
+    error = message.error()
+    if error is not None and error.code() != KafkaError._PARTITION_EOF:
+        raise translated(error, f"following {topic}")
+    return error is None
+
+
+def _follow_config(settings: KafkaSettings) -> dict[str, Any]:
+    return client_config(settings, "tickerstream-follow") | {
+        "group.id": "tickerstream-follow",  # the client wants one; nothing is ever committed
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "isolation.level": "read_committed",
+        "auto.offset.reset": "earliest",
+        "queued.max.messages.kbytes": 4 * 1024,
+        "fetch.wait.max.ms": 100,
+    }

@@ -22,11 +22,17 @@ def check_record(record: Record, reader: RecordReader) -> None:
         PoisonMessageError: it is on another partition than its key belongs to, or its schema is no known one.
         ContractError: its schema is newer than this release.
     """
-    _check_schema(record)
+    check_schema(record)
     _check_partition(record, reader)
 
 
-def _check_schema(record: Record) -> None:
+def check_schema(record: Record) -> None:
+    """Let a record pass whose header `schema` this release understands; one without the header passes.
+
+    Raises:
+        PoisonMessageError: its schema is no known one.
+        ContractError: it is newer than this release.
+    """
     header = record.headers.get("schema")
     if header is None:
         return

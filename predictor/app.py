@@ -1,0 +1,70 @@
+"""The HTTP application: routes around a desk."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from predictor.caller import CallerBar
+from predictor.desk import Desk
+from predictor.metrics import Measured
+from predictor.problems import ProblemDocument, install
+from predictor.routes import caller, health, inference, models, page, predictions, runs, stream, tickers
+from predictor.routes.inference import InferTensor
+
+DESCRIPTION: Final = """Per-ticker predictions of the next minutes, each beside a naive baseline.
+
+A **verdict** compares a model with its baseline out of sample: `skill`, `no skill`, `worse` or `insufficient`. Where no
+model has skill the answer leads with the baseline. Simulated and replayed data are marked. Errors are problem
+documents (RFC 9457, `application/problem+json`).
+"""
+
+
+def create_app(desk: Desk) -> FastAPI:
+    """Return the application."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        desk.broadcast.open()
+        yield
+        desk.broadcast.close()
+
+    app = FastAPI(title="Tickerstream predictor", description=DESCRIPTION, version=_version(), lifespan=lifespan)
+    install(app)
+    for module in (tickers, predictions, caller, stream, models, runs, inference, health):
+        app.include_router(module.router(desk))
+    page.install(app)
+    _document(app)
+    return app
+
+
+def measured(app: FastAPI, desk: Desk) -> ASGIApp:
+    """Return the application with its requests counted."""
+    return Measured(app, desk.metrics)
+
+
+def _document(app: FastAPI) -> None:
+    """Add to OpenAPI what routes only refer to."""
+    made = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            schemas = made().setdefault("components", {}).setdefault("schemas", {})
+            template = "#/components/schemas/{model}"
+            for model in (ProblemDocument, CallerBar, InferTensor):
+                schema = model.model_json_schema(ref_template=template)
+                schema.pop("$defs", None)
+                schemas.setdefault(model.__name__, schema)
+        return made()
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _version() -> str:
+    try:
+        return version("tickerstream")
+    except PackageNotFoundError:
+        return "0"
