@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, Final, Literal, Self
 from urllib.parse import urlsplit
 
+from bson.errors import InvalidDocument
 from pymongo import MongoClient
 from pymongo.collection import Collection as MongoCollection
 from pymongo.errors import ConfigurationError as MongoConfigurationError
@@ -64,6 +65,7 @@ class DocumentStore:
 
         Raises:
             ConfigurationError: the server refuses us.
+            ContractError: the document is too large, or holds what is no value of a document.
             TransientError: the server does not answer.
         """
         with self._errors():
@@ -98,6 +100,8 @@ class DocumentStore:
             if error.code in _REFUSED:
                 raise ConfigurationError(f"{self._where} refuses us: {_line(error)}. Check MONGO_URI.") from error
             raise ContractError(f"{self._where} refuses it: {_line(error)}. See its log.") from error
+        except (InvalidDocument, OverflowError) as error:
+            raise ContractError(f"{self._where} cannot keep this document: {_line(error)}.") from error
 
     def __enter__(self) -> Self:
         """Provide the store; it is closed at the end."""
