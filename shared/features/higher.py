@@ -50,6 +50,7 @@ class Higher:
     """
 
     def __init__(self, history: BarArrays, rows: Ints, week_start: int, timeframe: Timeframe) -> None:
+        history = _needed(history, week_start, timeframe)
         spans = _closed(_spans(history.minutes, timeframe), history.minutes)
         before = int(np.searchsorted(spans.start, week_start))
         spans = spans.cut(max(0, before - START_UP), spans.start.size)
@@ -57,7 +58,7 @@ class Higher:
         """The higher bars; trade_count and vwap are not carried (NaN), nor is feed (-1)."""
         self.ends: Ints = spans.end
         """Their ends, exclusive, minutes since 1970."""
-        self.seen: Ints = np.searchsorted(spans.end, rows + 1, side="right")
+        self.seen: Ints = _counted(spans.end, rows)
         """How many of them each minute row may look at: a bar [b, b + k) where b + k <= t + 1 minute."""
         self._cache: dict[str, object] = {}
 
@@ -70,6 +71,20 @@ class Higher:
     def align(self, values: Floats) -> Floats:
         """Return, for each minute row, the value of its newest closed higher bar; NaN where there is none."""
         return np.concatenate(([np.nan], values))[self.seen]
+
+
+def _needed(history: BarArrays, week_start: int, timeframe: Timeframe) -> BarArrays:
+    """Return the end of `history` that holds START_UP whole higher bars before the week, if there are so many."""
+    if timeframe not in CLOCK_MINUTES:
+        return history
+    enough = (START_UP + 1) * CLOCK_MINUTES[timeframe]
+    return history.cut(max(0, int(np.searchsorted(history.minutes, week_start)) - enough))
+
+
+def _counted(ends: Ints, rows: Ints) -> Ints:
+    """Return for each row how many of the ascending `ends` lie at or before its own end."""
+    firsts = np.searchsorted(rows, ends - 1)  # few ends are looked up among many rows
+    return np.cumsum(np.bincount(firsts, minlength=rows.size + 1)[: rows.size])
 
 
 def _spans(minutes: Ints, timeframe: Timeframe) -> _Spans:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Final
 
 import numpy as np
 
+from shared.contracts.bars import SIMULATED_PREFIX
 from shared.features.announced import Announced, versions_of
 from shared.features.arrays import Floats, Ints
 from shared.features.context import Context
 from shared.features.statements import OLDEST_DAYS, FilingSteps, filing_steps
-from shared.features.vintages import SERIES, MacroSteps, macro_steps, vintages_of
+from shared.features.vintages import SERIES, MacroSteps, vintages_of
 
-_MINUTES_A_DAY = 1440
+_MINUTES_A_DAY: Final = 1440
+_FILINGS: Final = "filings"
 
 
 class Known:
@@ -31,8 +34,9 @@ class Known:
         self._context = context
         self._minutes = minutes
         self._as_of = as_of
-        self._prefix = "SIM." if simulated else ""
+        self._prefix = SIMULATED_PREFIX if simulated else ""
         self._macro: dict[str, MacroSteps | None] = {}
+        self._places: dict[str, Ints] = {}
 
     def macro(self, series: str) -> MacroSteps | None:
         """Return the steps of a series of SERIES (its plain name); None if it has no version at all."""
@@ -41,15 +45,17 @@ class Known:
             if vintages is None or not len(self._minutes):
                 self._macro[series] = None
             else:
-                first_day, until = int(self._minutes[0]) // _MINUTES_A_DAY, int(self._as_of.max())
-                self._macro[series] = macro_steps(vintages, SERIES[series], first_day, until)
+                self._macro[series] = vintages.steps(int(self._minutes[0]), int(self._as_of.max()))
         return self._macro[series]
 
     def spread_macro(self, series: str, values: Floats) -> Floats:
         """Return the value of each row's step of that series; NaN where its observation is too old."""
         steps = self.macro(series)
-        assert steps is not None  # noqa: S101  the values come from its steps
-        return self._spread(steps.known, values, steps.date, SERIES[series].oldest)
+        if steps is None:
+            return self.missing()
+        if series not in self._places:
+            self._places[series] = self._place(steps.known, steps.date, SERIES[series].oldest)
+        return np.append(values, np.nan)[self._places[series]]
 
     @cached_property
     def filings(self) -> FilingSteps | None:
@@ -60,7 +66,9 @@ class Known:
         """Return the value of each row's step of the filings; NaN where the newest one is too old."""
         if self.filings is None:
             return self.missing()
-        return self._spread(self.filings.known, values, self.filings.period_end, OLDEST_DAYS)
+        if _FILINGS not in self._places:
+            self._places[_FILINGS] = self._place(self.filings.known, self.filings.period_end, OLDEST_DAYS)
+        return np.append(values, np.nan)[self._places[_FILINGS]]
 
     def since_filing(self) -> Floats:
         """Return the days from when each row's newest filing became known to the row's own instant."""
@@ -79,7 +87,8 @@ class Known:
         """Return NaN for each row."""
         return np.full(len(self._minutes), np.nan)
 
-    def _spread(self, known: Ints, values: Floats, dates: Ints, oldest_days: int) -> Floats:
+    def _place(self, known: Ints, dates: Ints, oldest_days: int) -> Ints:
+        """Return the step of each row; the one after the last, which has no value, where its date is too old."""
         step = np.searchsorted(known, self._as_of, side="right")
         fresh = dates[step] >= self._minutes // _MINUTES_A_DAY - oldest_days
-        return np.where(fresh, values[step], np.nan)
+        return np.where(fresh, step, len(dates))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final
 
 import numpy as np
@@ -40,71 +40,87 @@ class SessionTable:
     closes: Ints
 
 
-@dataclass(frozen=True, slots=True)
 class Sessions:
-    """Where each bar lies in the calendar.
+    """Where each bar lies in the calendar; what is not asked for is not made.
 
-    A bar belongs to the session of its New York date: extended hours to the regular hours that they surround.
+    A bar belongs to the session of its New York date: extended hours to the regular hours that they surround. On a
+    date without a session `day` is NO_SESSION and every other number but `seen` is 0.
 
-    Attributes:
-        day: Ordinal of the session of the bar's New York date (1 more than the session's before); -1 where the date
-            is no session, and then every number below but `seen` is 0.
-        regular: Whether the bar lies in the regular session, [open, close).
-        minute: Minutes since that session's open, negative before it.
-        length: Minutes of that session, 390 or fewer on a half day.
-        weekday: Its weekday, Monday = 0.
-        gap: Days from the previous session's date to this one's.
+    Args:
+        minutes: Start of each bar, minutes since 1970 (UTC), increasing.
+        table: Covers them.
+        place: Of each bar's session in the table; -1 where there is none.
         seen: How many sessions with bars have begun since the first bar, this row's included.
     """
 
-    day: Ints
-    regular: NDArray[np.bool_]
-    minute: Ints
-    length: Ints
-    weekday: Ints
-    gap: Ints
-    seen: Ints
+    def __init__(self, minutes: Ints, table: SessionTable, place: Ints, seen: Ints) -> None:
+        self._minutes = minutes
+        self._table = table
+        self._place = place
+        self.seen = seen
 
     @classmethod
     def of(cls, minutes: Ints) -> Sessions:
         """Return the calendar at these minutes (since 1970, UTC, increasing)."""
         if minutes.size == 0:
-            none = np.empty(0, np.int64)
-            return cls(none, np.empty(0, np.bool_), none, none, none, none, none)
+            return cls(minutes, session_table(1970, 1970), np.empty(0, np.int64), np.empty(0, np.int64))
         table = table_of(minutes)
         # Few sessions are looked up among many bars, not the other way round.
         firsts, ends = np.searchsorted(minutes, table.begins), np.searchsorted(minutes, table.ends)
         held = np.flatnonzero(ends > firsts)
-        held = held[held > 0]  # the table begins a month early, so the session before is always there
-        counts = ends[held] - firsts[held]
-        at = _places(firsts[held], counts)
-        inside = minutes[at]
-
-        def spread(values: Ints) -> Ints:
-            return _filled(minutes.size, at, np.repeat(values, counts), 0)
-
-        opens = np.repeat(table.opens[held], counts)
-        regular = np.zeros(minutes.size, np.bool_)
-        regular[at] = (inside >= opens) & (inside < np.repeat(table.closes[held], counts))
-        begun = np.zeros(minutes.size, np.int64)
-        begun[firsts[held]] = 1
-        return cls(
-            day=_filled(minutes.size, at, np.repeat(held + table.first, counts), NO_SESSION),
-            regular=regular,
-            minute=_filled(minutes.size, at, inside - opens, 0),
-            length=spread((table.closes - table.opens)[held]),
-            weekday=spread((table.dates[held] + 3) % 7),  # 1970 began on a Thursday
-            gap=spread(table.dates[held] - table.dates[held - 1]),
-            seen=np.cumsum(begun),
-        )
+        # Runs of bars: those before the first session, of it, between it and the next, of that, and so on.
+        edges = np.concatenate(([0], np.stack((firsts[held], ends[held]), axis=1).ravel(), [minutes.size]))
+        place, seen = np.full((2, edges.size - 1), -1)
+        place[1::2] = held
+        seen[0::2] = np.arange(held.size + 1)
+        seen[1::2] = np.arange(1, held.size + 1)
+        counts = np.diff(edges)
+        return cls(minutes, table, np.repeat(place, counts), np.repeat(seen, counts))
 
     def cut(self, first: int, end: int | None = None) -> Sessions:
         """Return the rows [first, end)."""
-        return Sessions(*(getattr(self, field.name)[first:end] for field in fields(self)))
+        part = slice(first, end)
+        return Sessions(self._minutes[part], self._table, self._place[part], self.seen[part])
+
+    @cached_property
+    def held(self) -> NDArray[np.bool_]:
+        """Return whether the bar's New York date is a session."""
+        return np.asarray(self._place >= 0)
+
+    @cached_property
+    def day(self) -> Ints:
+        """Return the ordinal of that session: 1 more than the session's before."""
+        return np.where(self.held, self._place + self._table.first, NO_SESSION)
+
+    @cached_property
+    def minute(self) -> Ints:
+        """Return the minutes since that session's open, negative before it."""
+        return np.where(self.held, self._minutes - self._table.opens[self._place], 0)
+
+    @cached_property
+    def length(self) -> Ints:
+        """Return the minutes of that session: 390, or fewer on a half day."""
+        return np.where(self.held, (self._table.closes - self._table.opens)[self._place], 0)
+
+    @cached_property
+    def regular(self) -> NDArray[np.bool_]:
+        """Return whether the bar lies in the regular session, [open, close)."""
+        return np.asarray((self.minute >= 0) & (self.minute < self.length))
+
+    @cached_property
+    def weekday(self) -> Ints:
+        """Return the weekday of the session, Monday = 0."""
+        return np.where(self.held, ((self._table.dates + 3) % 7)[self._place], 0)  # 1970 began on a Thursday
+
+    @cached_property
+    def gap(self) -> Ints:
+        """Return the days from the previous session's date to this one's."""
+        days = np.diff(self._table.dates, prepend=self._table.dates[0])  # the table begins a month before any bar
+        return np.where(self.held, days[self._place], 0)
 
     def where_held(self, values: Ints) -> Floats:
         """Return `values` as floats; NaN where the date is no session."""
-        return np.where(self.day != NO_SESSION, values.astype(np.float64), np.nan)
+        return np.where(self.held, values.astype(np.float64), np.nan)
 
 
 def table_of(minutes: Ints) -> SessionTable:
@@ -139,16 +155,3 @@ def _midnight(day: date) -> datetime:
 
 def _minutes(instants: list[datetime]) -> Ints:
     return np.array([(instant - EPOCH) // timedelta(minutes=1) for instant in instants], np.int64)
-
-
-def _places(firsts: Ints, counts: Ints) -> Ints:
-    """Return the places first, first + 1, ... of each run, one run after the other."""
-    before = np.cumsum(counts) - counts
-    places: Ints = np.arange(int(counts.sum()), dtype=np.int64) + np.repeat(firsts - before, counts)
-    return places
-
-
-def _filled(size: int, at: Ints, values: Ints, otherwise: int) -> Ints:
-    filled = np.full(size, otherwise, np.int64)
-    filled[at] = values
-    return filled

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from math import isnan
 from operator import itemgetter
@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from shared.contracts.bars import SIMULATED_PREFIX
 from shared.contracts.lake import KNOWN_AT, MACRO
 from shared.features.arrays import Floats, Ints
 from shared.features.prepared import by_knowledge, kept
@@ -44,6 +45,9 @@ SERIES: Final[Mapping[str, Series]] = {
 }
 
 _DAYS_A_MONTH: Final = 31
+_WEEK_MINUTES: Final = 7 * 24 * 60
+_WEEK_US: Final = _WEEK_MINUTES * 60_000_000
+_MOST_MADE: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +55,32 @@ class Vintages:
     """All versions of one series in the order in which they took effect.
 
     Attributes:
+        series: How it is used.
         known: Microseconds since 1970 at which each became known.
         date: Its observation's date, days since 1970.
         value: NaN where the source has none, or withdrew it.
+        made: The steps that were made last, by the weeks that they are of.
     """
 
+    series: Series
     known: Ints
     date: Ints
     value: Floats
+    made: dict[tuple[int, int], MacroSteps] = field(default_factory=dict)
+
+    def steps(self, first_minute: int, until: int) -> MacroSteps:
+        """Return what was known of the series, for rows of whole weeks around the asked ones.
+
+        Args:
+            first_minute: Start of the first row's bar, minutes since 1970.
+            until: The last instant that is asked for, microseconds since 1970.
+        """
+        weeks = first_minute // _WEEK_MINUTES, until // _WEEK_US + 1
+        if weeks not in self.made:
+            if len(self.made) >= _MOST_MADE:
+                self.made.clear()
+            self.made[weeks] = macro_steps(self, weeks[0] * 7, weeks[1] * _WEEK_US)
+        return self.made[weeks]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +106,11 @@ class MacroSteps:
 @kept(frames=4)
 def vintages_of(macro: pl.DataFrame) -> dict[str, Vintages]:
     """Return the versions by series; `macro` in the lake's columns, any order."""
-    wanted = [prefix + name for name in SERIES for prefix in ("", "SIM.")]
+    wanted = [prefix + name for name in SERIES for prefix in ("", SIMULATED_PREFIX)]
     ordered = by_knowledge(MACRO, macro.filter(pl.col("series").is_in(wanted)))
     return {
         str(name): Vintages(
+            SERIES[str(name).removeprefix(SIMULATED_PREFIX)],
             known=part[KNOWN_AT].to_physical().to_numpy().astype(np.int64),
             date=part["date"].to_physical().cast(pl.Int64).to_numpy(),
             value=part["value"].cast(pl.Float64).fill_null(float("nan")).to_numpy(),
@@ -96,15 +119,15 @@ def vintages_of(macro: pl.DataFrame) -> dict[str, Vintages]:
     }
 
 
-def macro_steps(vintages: Vintages, series: Series, first_day: int, until: int) -> MacroSteps:
+def macro_steps(vintages: Vintages, first_day: int, until: int) -> MacroSteps:
     """Return what was known of a series.
 
     Args:
         vintages: Its versions.
-        series: How it is used.
         first_day: The rows' first day (since 1970). Observations too old to be of use to it are not looked at.
         until: The last instant that is asked for, microseconds since 1970.
     """
+    series = vintages.series
     reach = series.oldest + max(series.oldest, _DAYS_A_MONTH * max(series.lags, default=0))
     wanted = (vintages.date >= first_day - reach) & (vintages.known <= until)
     known, date, value = vintages.known[wanted], vintages.date[wanted], vintages.value[wanted]
