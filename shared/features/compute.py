@@ -20,9 +20,12 @@ from shared.features.catalogue import CATALOGUE, NAMES, START_UP_WEEKS
 from shared.features.columns import float_columns
 from shared.features.context import Context
 from shared.features.feature import Feature
-from shared.features.knowledge import MINUTE_US, Rows, Segment, instant_us, read_versions, rows_of, segments
+from shared.features.knowledge import MINUTE_US, Flags, Rows, Segment, instant_us, read_versions, rows_of, segments
 from shared.features.sessions import Sessions
 from shared.features.splits import adjusted_bars, cuts_of, ratios_of, splits_within
+
+REGULAR: Final = "regular"
+EXTENDED: Final = "extended"
 
 ROW_COLUMNS: Final[dict[str, pl.DataType]] = {
     "ticker": pl.String(),
@@ -30,7 +33,7 @@ ROW_COLUMNS: Final[dict[str, pl.DataType]] = {
     "as_of": INSTANT,
     "close": pl.Float64(),  # raw
     "volume": pl.Float64(),  # raw
-    "session": pl.String(),  # regular | extended
+    "session": pl.String(),  # REGULAR or EXTENDED, by the exchange calendar
     "simulated": pl.Boolean(),
 }
 """Columns of a result before the features."""
@@ -106,18 +109,22 @@ def _frame(bars: pl.DataFrame, rows: Rows, raw: NDArray[np.float64], features: p
     height = len(rows.minutes)
     if not height:
         return pl.DataFrame(schema={**ROW_COLUMNS, **features.schema})
-    regular = pl.Series(Sessions.of(rows.minutes).regular)
-    names = pl.Series(["extended", "regular"])
     head = {
-        "ticker": pl.repeat(bars["ticker"][0], height, eager=True),
+        "ticker": bars["ticker"].new_from_index(0, height),
         "timestamp": pl.Series(rows.minutes * MINUTE_US).cast(INSTANT),
         "as_of": pl.Series(rows.as_of).cast(INSTANT),
         "close": raw[0],
         "volume": raw[1],
-        "session": names.gather(regular.cast(pl.UInt32)),
-        "simulated": pl.repeat(bars["simulated"][0], height, eager=True),
+        "session": _session_names(Sessions.of(rows.minutes).regular),
+        "simulated": bars["simulated"].new_from_index(0, height),
     }
     return pl.DataFrame(head).hstack(features)
+
+
+def _session_names(regular: Flags) -> pl.Series:
+    if regular.all():
+        return pl.Series([REGULAR]).new_from_index(0, len(regular))
+    return pl.Series([EXTENDED, REGULAR]).gather(pl.Series(regular).cast(pl.UInt32))
 
 
 class FeatureEngine:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Final
 
@@ -25,6 +25,7 @@ from shared.features.arrays import BarArrays, Ints
 
 Flags = NDArray[np.bool_]
 MINUTE_US: Final = 60_000_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 FLOATS: Final = ("open", "high", "low", "close", "volume", "trade_count", "vwap")
 _VALUES: Final = (*FLOATS, "feed", "adjusted")
 
@@ -80,7 +81,7 @@ class Segment:
 
 def instant_us(instant: datetime) -> int:
     """Return microseconds since 1970 of an aware instant."""
-    return int(pl.Series([instant], dtype=pl.Datetime("us", "UTC")).to_physical()[0])
+    return (instant - _EPOCH) // timedelta(microseconds=1)
 
 
 def read_versions(bars: pl.DataFrame, week: IsoWeek, anchor: datetime) -> Versions:
@@ -91,13 +92,29 @@ def read_versions(bars: pl.DataFrame, week: IsoWeek, anchor: datetime) -> Versio
     """
     if missing := [name for name in BAR_COLUMNS if name not in bars.columns]:
         raise ContractError(f"the bars lack the columns {', '.join(missing)}. Mend what read them.")
-    inside = bars.filter((pl.col("timestamp") >= anchor) & (pl.col("timestamp") < week.end)).rechunk()
+    inside = _between(bars, instant_us(anchor), instant_us(week.end)).rechunk()
     for name in ("ticker", "simulated"):
         if inside.height and not (inside[name] == inside[name][0]).all():
             raise ContractError(f"the bars of one week differ in {name}. Pass those of one ticker.")
-    stamps = inside["timestamp"].to_physical().to_numpy()
-    single = bool((np.diff(stamps) > 0).all() and (np.diff(inside["known_at"].to_physical().to_numpy()) >= 0).all())
+    single = _increases(_instants(inside, "timestamp")) and bool((np.diff(_instants(inside, "known_at")) >= 0).all())
     return _as_arrays(inside if single else _without_repeats(inside), single)
+
+
+def _instants(bars: pl.DataFrame, name: str) -> Ints:
+    return bars[name].cast(pl.Int64).to_numpy()
+
+
+def _increases(values: Ints) -> bool:
+    return bool((values[1:] > values[:-1]).all())
+
+
+def _between(bars: pl.DataFrame, first: int, end: int) -> pl.DataFrame:
+    """Return the bars that start in [first, end), microseconds since 1970."""
+    stamps = _instants(bars, "timestamp")
+    if _increases(stamps):
+        low, high = np.searchsorted(stamps, (first, end)).tolist()
+        return bars.slice(low, high - low)
+    return bars.filter((stamps >= first) & (stamps < end))
 
 
 def _without_repeats(bars: pl.DataFrame) -> pl.DataFrame:
@@ -109,16 +126,17 @@ def _without_repeats(bars: pl.DataFrame) -> pl.DataFrame:
 
 def _as_arrays(bars: pl.DataFrame, single: bool) -> Versions:
     floats = {name: bars[name].cast(pl.Float64).to_numpy() for name in FLOATS}  # a null becomes NaN
-    minutes = bars["timestamp"].to_physical().to_numpy() // MINUTE_US
-    known = bars["known_at"].to_physical().to_numpy()
+    minutes = _instants(bars, "timestamp") // MINUTE_US
     arrays = BarArrays(minutes=minutes, feed=_feed_codes(bars["feed"]), **floats)
-    return Versions(arrays, known, bars["adjusted"].to_numpy(), single)
+    return Versions(arrays, _instants(bars, "known_at"), bars["adjusted"].to_numpy(), single)
 
 
 def _feed_codes(feeds: pl.Series) -> Ints:
     """Return one number a feed, -1 where it is unknown."""
     if feeds.null_count() == len(feeds):
         return np.full(len(feeds), -1)
+    if not feeds.null_count() and (feeds == feeds[0]).all():
+        return np.zeros(len(feeds), np.int64)
     names = feeds.unique().drop_nulls().sort()
     codes = feeds.replace_strict(names, pl.arange(len(names), eager=True), default=-1, return_dtype=pl.Int64)
     return codes.to_numpy()

@@ -46,9 +46,9 @@ def first_minute(ex_date: date) -> int:
 
 def splits_within(actions: pl.DataFrame, minutes: Ints) -> list[Split]:
     """Return the splits that take effect after the first and not after the last of `minutes`, by ex-date and label."""
-    splits = actions.filter(pl.col("action") == "split")
-    if splits.is_empty() or not len(minutes):
+    if actions.is_empty() or not len(minutes):
         return []
+    splits = actions.filter(pl.col("action") == "split")
     found = [_split(versions) for _, versions in _by_fact(splits)]
     return [split for split in found if minutes[0] < split.minute <= minutes[-1]]
 

@@ -122,7 +122,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
         lookback=2,
         meaning="Open against the close of the bar before, as a share: what happens between trades and over night",
         formula="open / close[-1] - 1",
-        source="ours",
+        source="this project",
         compute=lambda bench: bench.open / lagged(bench.close, 1) - 1,
     ),
 )

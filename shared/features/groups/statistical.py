@@ -117,4 +117,12 @@ FEATURES: Final[tuple[Feature, ...]] = (
         source="Lo and MacKinlay (1988)",
         compute=lambda bench: _variance_ratio(bench, 5, 60),
     ),
+    _feature(
+        name="span_60",
+        lookback=60,
+        meaning="Minutes that the last 60 bars cover, against 60: above 1 where minutes are missing, or over night",
+        formula="(minute - minute[-59] + 1) / 60",
+        source="this project",
+        compute=lambda bench: bench.span(60) / 60,
+    ),
 )

@@ -71,7 +71,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
         meaning="Volume against the median of the same minute over the last 20 sessions, same feed; null with under "
         "10 values or a median of 0",
         formula="volume / median(volume of the minute as long after the open, 20 sessions)",
-        source="ours",
+        source="this project",
         compute=lambda bench: bench.volume / usual_volume(bench),
     ),
     _feature(
@@ -127,7 +127,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
         lookback=60,
         meaning="Shares a trade against those of 60 bars; null where the source does not count trades",
         formula="(volume / trade_count) / (sum(volume, 60) / sum(trade_count, 60))",
-        source="ours",
+        source="this project",
         compute=lambda bench: bench.volume / bench.trade_count * _trades(bench, 60) / volume_sum(bench, 60),
     ),
 )
