@@ -1,4 +1,4 @@
-"""`tickerstream verify lake`: is everything there, once, where it belongs?"""
+"""`tickerstream verify`: `lake` here: is everything there, once, where it belongs?"""
 
 import json
 import time
@@ -14,7 +14,9 @@ from cli.progress import Board, board
 from cli.settings import connect
 from cli.verify.bars import Sides, compare_bars
 from cli.verify.facts import BUCKETS, compare_facts
+from cli.verify.features import verify_features
 from cli.verify.lake_objects import LakeFiles
+from cli.verify.lookahead import verify_lookahead
 from cli.verify.report import show
 from cli.verify.results import Verification
 from cli.verify.source_files import Source, read_source
@@ -34,12 +36,9 @@ def register(app: typer.Typer) -> None:
     """Add the group `verify` to `app`."""
     group = new_group("Prove what is stored.")
     group.command("lake", epilog=EXAMPLES)(verify_lake)
-    group.callback()(_group)
+    group.command("features")(verify_features)
+    group.command("lookahead")(verify_lookahead)
     app.add_typer(group, name="verify")
-
-
-def _group() -> None:
-    """Prove what is stored."""
 
 
 def parse_zone(name: str | None) -> ZoneInfo | None:

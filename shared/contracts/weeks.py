@@ -34,6 +34,10 @@ class IsoWeek:
         """Return the next Monday 00:00 UTC (exclusive)."""
         return self.start + timedelta(days=7)
 
+    def before(self, weeks: int) -> list["IsoWeek"]:
+        """Return so many weeks before this one, and this one, in order."""
+        return [IsoWeek.of(self.start - timedelta(weeks=back)) for back in range(weeks, -1, -1)]
+
     def __str__(self) -> str:
         return f"{self.year}-W{self.week:02d}"
 

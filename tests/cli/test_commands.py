@@ -192,3 +192,12 @@ def test_version_and_help_are_there() -> None:
 
 def test_unknown_option_is_exit_2() -> None:
     assert run_command("demo", "--no-such-option").exit_code == 2
+
+
+def test_verify_lookahead_finds_none_on_the_lake(demo: Demo) -> None:
+    found = demo.command.json("verify", "lookahead", "--weeks", "1", "--instants", "2", "SIM.ALFA", "AAA")
+    assert found["clean"] is True
+    assert found["values"] > 1000
+    result = demo.command("verify", "lookahead", "NOSUCH")
+    assert result.exit_code == 2
+    assert "has no bars of NOSUCH" in result.stderr
