@@ -6,9 +6,9 @@ from typing import Final
 
 import polars as pl
 
-from consumers.decoded import Part, Row
-from consumers.facts import frames_of_rows
+from consumers.decoded import Part
 from consumers.lineage import Lineage
+from shared.contracts.fact_frames import Row, frames_of_rows
 from shared.contracts.lake import Dataset
 from shared.ports import Position
 

@@ -1,18 +1,14 @@
 """What a record is once it is decoded: parts of lake objects, and rows that are refused."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import TypeAlias
 
 import polars as pl
 
+from shared.contracts.fact_frames import Row
 from shared.errors import PoisonMessageError
 from shared.ports import Record
 from shared.runtime.loops import RejectedRows
-
-Row: TypeAlias = Mapping[str, str | float | int | bool | date | datetime | None]
-"""One fact: its message's columns, and `ingested_at`."""
 
 
 @dataclass(frozen=True, slots=True)

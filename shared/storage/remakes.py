@@ -1,10 +1,27 @@
 """Requests to make feature rows again, because a fact became known late; done by the owner of the partition."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
+
+_ADD: Final = text(
+    """
+    INSERT INTO remake_requests (partition, ticker, since, as_of, reason, unique_key)
+    VALUES (:partition, :ticker, :since, :as_of, :reason, :unique) ON CONFLICT (unique_key) DO NOTHING
+    """
+)
+_PENDING: Final = text(
+    """
+    SELECT request_id, partition, ticker, since, as_of, reason, unique_key FROM remake_requests
+    WHERE done_at IS NULL AND partition = ANY(:partitions) ORDER BY request_id LIMIT :limit
+    """
+)
+_DONE: Final = text(
+    "UPDATE remake_requests SET done_at = now(), batch_id = :batch_id WHERE request_id = ANY(:ids) AND done_at IS NULL"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +58,13 @@ class RemakeQueue:
 
     def add(self, connection: Connection, remakes: Iterable[Remake]) -> int:
         """Store the requests; return how many are new."""
-        raise NotImplementedError
+        return sum(connection.execute(_ADD, asdict(remake)).rowcount for remake in remakes)
 
     def pending(self, connection: Connection, partitions: Iterable[int], limit: int = 100) -> list[RemakeRequest]:
         """Return the oldest requests of these partitions that are not done."""
-        raise NotImplementedError
+        rows = connection.execute(_PENDING, {"partitions": list(partitions), "limit": limit})
+        return [RemakeRequest(request_id, Remake(*rest)) for request_id, *rest in rows]
 
     def done(self, connection: Connection, request_ids: Iterable[int], batch_id: int | None = None) -> None:
         """Mark requests as done (by which batch, if it made rows)."""
-        raise NotImplementedError
+        connection.execute(_DONE, {"ids": list(request_ids), "batch_id": batch_id})

@@ -17,10 +17,10 @@ from consumers.facts import (
     decode_action_record,
     decode_filing_record,
     decode_vintage_record,
-    frames_of_rows,
 )
 from shared.contracts.bars import BAR_COLUMNS, decode_bars
 from shared.contracts.dead_letters import MAX_KEPT_BYTES
+from shared.contracts.fact_frames import frames_of_rows
 from shared.contracts.facts import CorporateAction, Filing, MacroVintage
 from shared.contracts.lake import ACTIONS, FUNDAMENTALS, MACRO, Dataset
 from shared.contracts.messages import Message
