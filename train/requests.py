@@ -4,7 +4,7 @@ import logging
 from typing import Protocol
 
 from shared.contracts.training import MODEL_KINDS, StartModel
-from shared.errors import PoisonMessageError
+from shared.errors import PoisonMessageError, TransientError
 from shared.ports import Position, Record
 from shared.runtime.handler import Handled
 from shared.storage.jobs import Filing, NewRun
@@ -55,7 +55,7 @@ class RequestHandler:
 
         Raises:
             PoisonMessageError: it is no wish that can be understood, or names a feature set that there is not.
-            TransientError: PostgreSQL does not answer.
+            TransientError: PostgreSQL does not answer, or no feature set is active yet.
         """
         run = self._resolve(StartModel.decode(record.value), record.position)
         outcome = self._jobs.file(run)
@@ -74,9 +74,10 @@ class RequestHandler:
 
     def _resolve(self, wish: StartModel, at: Position) -> NewRun:
         feature_set = self._rows.feature_set(wish.feature_set)
+        if feature_set is None and wish.feature_set is None:
+            raise TransientError("no feature set is active yet, so wishes wait. Run `python -m infra.provision`.")
         if feature_set is None:
-            asked = f"feature set {wish.feature_set!r}" if wish.feature_set else "any feature set"
-            raise PoisonMessageError(f"there is no {asked}: see `tickerstream features`", "unknown_feature_set")
+            raise PoisonMessageError(f"there is no feature set {wish.feature_set!r}", "unknown_feature_set")
         source = f"{self._topic_id}-{at.partition}-{at.offset}"
         return NewRun(
             run_id=wish.run_id or source,
