@@ -64,7 +64,7 @@ class ConsumeLoop:
         self._polled = float("-inf")
         self._current: TopicPartition | None = None
         self._gone = self._rewind = self._detached = False
-        self._rejects = RejectShare(policy.reject_window)
+        self._rejects = RejectShare(policy.reject_window, policy.reject_records)
         self._counters = dict.fromkeys(("records", "rows", "rejects", "dead_letters", "commits", "retries"), 0)
         self._beaten: tuple[float, State, str] = (float("-inf"), "starting", "")
         self._goal: int | None = None

@@ -82,6 +82,7 @@ class CommitPolicy:
         retry_max_seconds: Longest such pause.
         reject_share_max: Above this share of refused rows the loop pauses.
         reject_window: Rows that the share is taken over, at least.
+        reject_records: Records that it is taken over, at least: a few large bad ones say nothing about the stream.
     """
 
     max_rows: int
@@ -94,17 +95,20 @@ class CommitPolicy:
     retry_max_seconds: float = 30.0
     reject_share_max: float = 0.5
     reject_window: int = 1000
+    reject_records: int = 20
 
 
 class RejectShare:
-    """The share of refused rows among the last `window` or more.
+    """The share of refused rows among the last `window` rows and `records` records, or more.
 
     Args:
         window: Rows that the share is taken over.
+        records: Records that it is taken over.
     """
 
-    def __init__(self, window: int) -> None:
+    def __init__(self, window: int, records: int = 1) -> None:
         self._window = window
+        self._records = records
         self._seen: deque[tuple[int, int]] = deque()
         self.rows = 0
         self.rejects = 0
@@ -115,7 +119,7 @@ class RejectShare:
         self._seen.append((rows, rejects))
         self.rows += rows
         self.rejects += rejects
-        while self.rows - self._seen[0][0] >= self._window:
+        while len(self._seen) > self._records and self.rows - self._seen[0][0] >= self._window:
             old_rows, old_rejects = self._seen.popleft()
             self.rows -= old_rows
             self.rejects -= old_rejects
@@ -127,4 +131,5 @@ class RejectShare:
 
     def exceeds(self, share: float) -> bool:
         """Return whether more than `share` of a full window was refused."""
-        return self.rows >= self._window and self.rejects > share * self.rows
+        full = self.rows >= self._window and len(self._seen) >= self._records
+        return full and self.rejects > share * self.rows

@@ -226,3 +226,12 @@ def test_flag_set_while_the_main_thread_waits_does_not_deadlock() -> None:
     eventually(lambda: process.poll() is not None)
 
     assert process.returncode == 0
+
+
+def test_reject_share_of_a_few_large_records_says_nothing_yet() -> None:
+    share = RejectShare(1000, records=20)
+    for _ in range(19):
+        share.add(500, 500)
+    assert not share.exceeds(0.5)
+    share.add(500, 500)
+    assert share.exceeds(0.5)
