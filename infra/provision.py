@@ -1,4 +1,4 @@
-"""One-shot provisioning: topics, buckets, migrations, seed. Doing it again changes nothing."""
+"""One-shot provisioning: topics, buckets, migrations, seed, feature columns. Doing it again changes nothing."""
 
 import csv
 import sys
@@ -13,10 +13,12 @@ from infra.migrations import migrate
 from shared.contracts.lake import DATASETS
 from shared.contracts.topics import with_macro_named
 from shared.errors import ConfigurationError, ContractError, TransientError
+from shared.features.catalogue import FEATURE_SET, NAMES
 from shared.kafka.admin import KafkaAdmin
 from shared.settings import KafkaSettings, LakeSettings, PostgresSettings, Settings
+from shared.storage.feature_tables import ensure_feature_set
 from shared.storage.lake import open_store
-from shared.storage.postgres import make_engine
+from shared.storage.postgres import make_engine, transaction
 from shared.storage.tickers import TickerRegistry
 
 
@@ -57,6 +59,17 @@ def schema() -> Iterator[str]:
         engine.dispose()
 
 
+def features() -> Iterator[str]:
+    """Add the catalogue's columns and partitions to the feature table, and register its feature set."""
+    engine = make_engine(PostgresSettings.load())
+    try:
+        with transaction(engine) as connection:
+            changes = ensure_feature_set(connection, FEATURE_SET, NAMES)
+        yield from changes or [f"feature set {FEATURE_SET}: as the catalogue says"]
+    finally:
+        engine.dispose()
+
+
 def provision(out: TextIO, wait_seconds: float) -> None:
     """Do every step, waiting up to `wait_seconds` for its server; write a line for each thing done.
 
@@ -65,7 +78,7 @@ def provision(out: TextIO, wait_seconds: float) -> None:
         ContractError: what is there contradicts the contracts.
         TransientError: a server did not answer in time.
     """
-    steps: tuple[Callable[[], Iterator[str]], ...] = (topics, buckets, schema)
+    steps: tuple[Callable[[], Iterator[str]], ...] = (topics, buckets, schema, features)
     patient = retry_if_exception_type(TransientError)
     for step in steps:
         for attempt in Retrying(retry=patient, stop=stop_after_delay(wait_seconds), wait=wait_fixed(1), reraise=True):

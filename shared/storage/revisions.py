@@ -60,10 +60,10 @@ def _equal(left: pl.DataFrame, right: pl.DataFrame, values: Sequence[str]) -> ND
     same = (left["session"] == right["session"]).to_numpy()
     for name in ("close", "volume"):
         same = same & (left[name].to_numpy().view(np.int64) == right[name].to_numpy().view(np.int64))
-    return np.asarray(same & (_bits(left, values) == _bits(right, values)).all(axis=1))
+    return np.asarray(same & (value_bits(left, values) == value_bits(right, values)).all(axis=1))
 
 
-def _bits(rows: pl.DataFrame, values: Sequence[str]) -> NDArray[np.uint32]:
-    """Return the values' bits; one pattern for null."""
+def value_bits(rows: pl.DataFrame, values: Sequence[str]) -> NDArray[np.uint32]:
+    """Return the bits of the values (Float32), rows by columns; one pattern for null."""
     matrix = rows.select(values).to_numpy(order="c").astype(np.float32, copy=False)
     return np.where(np.isnan(matrix), _NAN, matrix.view(np.uint32))
