@@ -1,1 +1,1 @@
-"""Kafka and lake -> features -> Postgres: point-in-time-correct feature rows, and the signal to train."""
+"""Kafka -> features -> PostgreSQL: every bar becomes a feature row, exactly once."""

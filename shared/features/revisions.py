@@ -1,0 +1,103 @@
+"""Which revisions a week's rows have: one as each bar became known, and one for each later instant that told more."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import polars as pl
+
+from shared.contracts.bars import INSTANT
+from shared.contracts.weeks import IsoWeek
+from shared.features.compute import FeatureEngine
+from shared.features.context import Context
+
+REPLAYED = "replayed"
+"""Column of the results: whether the bar was told again as if live."""
+
+_REPLAY_SOURCE = "replay"
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What is to be made again of a week.
+
+    Attributes:
+        since: First bar that may be touched, aware, UTC.
+        known_at: Earliest `known_at` of the facts that touch it, aware, UTC.
+    """
+
+    since: datetime
+    known_at: datetime
+
+
+def week_revisions(
+    engine: FeatureEngine, bars: pl.DataFrame, context: Context, week: IsoWeek, news: News | None = None
+) -> Iterator[pl.DataFrame]:
+    """Yield the revisions of a week's rows, those with the least knowledge first.
+
+    The first frame has rows as of their own bars; each further one has, as of one instant at which a late or corrected
+    fact became known, the rows that were made before that instant. A row may be equal to the one before it.
+
+    Args:
+        engine: Of the ticker.
+        bars: Every version of its bars in [week - START_UP_WEEKS, week's end), lake columns.
+        context: The slow facts, every version.
+        week: Which week.
+        news: Leave out what these facts cannot have changed; None: everything.
+
+    Returns:
+        RESULT_COLUMNS and REPLAYED, frames that are not empty.
+    """
+    rows = _rows_of(bars, week)
+    if rows.is_empty():
+        return
+    replayed = rows.select("timestamp", REPLAYED)
+    since = week.start if news is None else max(news.since, week.start)
+    touched = rows.filter(pl.col("timestamp") >= since)
+    if news is None or (touched.height and bool((touched["known_at"] >= news.known_at).any())):
+        yield from _made(engine.week(bars, context, week), since, replayed)
+    for instant in late_instants(bars, context.actions, week):
+        if news is None or instant >= news.known_at:
+            made = engine.week(bars, context, week, instant)
+            yield from _made(made.filter(pl.col("as_of") == instant), since, replayed)
+
+
+def late_instants(bars: pl.DataFrame, actions: pl.DataFrame, week: IsoWeek) -> list[datetime]:
+    """Return when facts became known that concern rows of the week which were made before, in order.
+
+    A version of a bar is late if a row of its minute or of a later one became known before it; a corporate action, if
+    a row since its ex-date did.
+
+    Args:
+        bars: Every version since the week's anchor.
+        actions: Every version of the ticker's corporate actions, lake columns.
+        week: Which week.
+    """
+    rows = _rows_of(bars, week)
+    if rows.is_empty():
+        return []
+    minutes, known = rows["timestamp"].to_physical().to_numpy(), rows["known_at"].to_physical().to_numpy()
+    facts = [bars.filter(pl.col("timestamp") < week.end).select(at=pl.col("timestamp").to_physical(), known="known_at")]
+    if actions.height:
+        begins = pl.col("ex_date").cast(INSTANT).to_physical()
+        facts.append(actions.select(at=begins, known="known_at"))
+    told = pl.concat(facts)
+    first = np.searchsorted(minutes, told["at"].to_numpy())
+    earliest = np.append(np.minimum.accumulate(known[::-1])[::-1], np.iinfo(np.int64).max)
+    late = told["known"].to_physical().to_numpy() > earliest[first]
+    return told["known"].filter(pl.Series(late)).unique().sort().to_list()
+
+
+def _rows_of(bars: pl.DataFrame, week: IsoWeek) -> pl.DataFrame:
+    """Return (timestamp, known_at, REPLAYED) of each bar of the week, by its first version."""
+    inside = bars.filter((pl.col("timestamp") >= week.start) & (pl.col("timestamp") < week.end))
+    first = inside.sort("timestamp", "known_at", maintain_order=True).unique("timestamp", keep="first")
+    told_again = (pl.col("source") == _REPLAY_SOURCE).alias(REPLAYED)
+    return first.sort("timestamp").select("timestamp", "known_at", told_again)
+
+
+def _made(rows: pl.DataFrame, since: datetime, replayed: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    wanted = rows.filter(pl.col("timestamp") >= since)
+    if wanted.height:
+        yield wanted.join(replayed, on="timestamp", how="left", maintain_order="left")
