@@ -1,0 +1,34 @@
+"""The groups regime, multi-timeframe, session, macro, fundamental and actions against plain pandas."""
+
+import numpy as np
+import pytest
+from numpy.random import default_rng
+
+from shared.features.catalogue import CATALOGUE
+from shared.features.compute import compute_week
+from shared.features.feature import Group
+from tests.shared.features.made_facts import WEEK, made_bars, made_context
+from tests.shared.features.plain_oracle import Oracle
+
+GROUPS = (Group.REGIME, Group.MULTI_TIMEFRAME, Group.SESSION, Group.MACRO, Group.FUNDAMENTAL, Group.ACTIONS)
+FEATURES = tuple(feature for feature in CATALOGUE if feature.group in GROUPS)
+ROWS = 20
+
+
+@pytest.mark.parametrize(("seed", "extended"), [(2, False), (3, True)])
+def test_features_of_random_rows_equal_plain_pandas(seed: int, extended: bool) -> None:
+    bars, context = made_bars(seed, extended), made_context(seed)
+    week = compute_week(bars, context, WEEK, features=FEATURES)
+    assert all(week[feature.name].null_count() < week.height for feature in FEATURES)
+    oracle = Oracle(bars, context.macro, context.filings, context.actions)
+    places = default_rng(seed).choice(week.height, ROWS, replace=False)
+    for row in week[np.sort(places)].iter_rows(named=True):
+        expected = oracle.row(row["timestamp"], row["as_of"])
+        assert expected.keys() == {feature.name for feature in FEATURES}
+        given = [float("nan") if row[name] is None else row[name] for name in expected]
+        wrong = ~np.isclose(given, list(expected.values()), rtol=2e-6, atol=2e-7, equal_nan=True)
+        assert not wrong.any(), [
+            (name, row["timestamp"], value, g)
+            for (name, value), g, w in zip(expected.items(), given, wrong, strict=True)
+            if w
+        ]
