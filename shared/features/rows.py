@@ -27,7 +27,7 @@ def row_hash(ticker: str, timestamp: datetime, feature_set: str, close: float, v
         close: Raw close.
         values: One for each feature of the set, in catalogue order, counted as 32-bit floats; None where null.
     """
-    present = [value is not None and value == value for value in values]  # NaN is a null, too
+    present = np.array([value is not None and value == value for value in values], np.bool_)  # NaN is a null, too
     numbers = np.array([value if there else 0.0 for value, there in zip(values, present, strict=True)], "<f4")
     hashed = hashlib.blake2b(digest_size=_DIGEST_BYTES)
     for text in (ticker, feature_set):
