@@ -1,4 +1,4 @@
-"""`python -m consumers stock|actions|macro|company`: Kafka -> lake."""
+"""`python -m consumers stock|actions|macro|company|predictions`: Kafka -> lake, and the ledger of predictions."""
 
 import argparse
 import sys
@@ -7,16 +7,23 @@ from consumers.kinds import NAMES
 from consumers.service import consume
 from shared.runtime.service import run
 
+LEDGER = "predictions"
+
 
 def main() -> int:
     """Run one consumer; return the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m consumers",
-        description="Land the facts of one kind from Kafka in the lake. It runs until SIGTERM or SIGINT.",
+        description="Land the facts of one kind from Kafka in the lake, or predictions in the ledger. "
+        "It runs until SIGTERM or SIGINT.",
         epilog="Settings come from the environment: see consumers/README.md.",
     )
-    parser.add_argument("consumer", choices=NAMES, help="what to land")
+    parser.add_argument("consumer", choices=(*NAMES, LEDGER), help="what to land")
     name: str = parser.parse_args().consumer
+    if name == LEDGER:
+        from consumers.ledger import keep_ledger  # the others need no database client in memory
+
+        return run(f"consumers.{name}", keep_ledger)
     return run(f"consumers.{name}", lambda runtime: consume(runtime, name))
 
 
