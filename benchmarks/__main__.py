@@ -1,34 +1,77 @@
-"""`python -m benchmarks [--bars FOLDER --timezone TZ]`: run the benchmarks and write benchmarks/RESULTS.md."""
+"""`python -m benchmarks [--only PART ...]`: measure side by side, and write benchmarks/RESULTS.md."""
 
 import argparse
+import importlib
+import importlib.util
 import os
-import platform
-import tempfile
-from datetime import UTC, datetime
-from pathlib import Path
+from dataclasses import dataclass
 
-from benchmarks import to_lake
-from benchmarks.inputs import CsvSet, simulated_csv
+from benchmarks import results
 
-RESULTS = Path(__file__).parent / "RESULTS.md"
+
+@dataclass(frozen=True)
+class Part:
+    """One benchmark: a module with `measure() -> list[str]`, Markdown lines.
+
+    Attributes:
+        name: What `--only` calls it: `module`, or `module:function` for another function of it.
+        title: Its section.
+        about: What is compared with what.
+        usual: Whether it runs without being asked for.
+    """
+
+    name: str
+    title: str
+    about: str
+    usual: bool = True
+
+    @property
+    def module(self) -> str:
+        return f"benchmarks.{self.name.partition(':')[0]}"
+
+    def measure(self) -> list[str]:
+        function = self.name.partition(":")[2] or "measure"
+        lines: list[str] = getattr(importlib.import_module(self.module), function)()
+        return [self.about, "", *lines]
+
+
+PARTS = (
+    Part(
+        "to_lake",
+        "To the lake",
+        "The bare loop is pyarrow and confluent-kafka over the same bytes with the same fsync, without validation, "
+        "versions, offsets or recovery.",
+    ),
+    Part("features", "Features", "A core's features a second, beside a bare TA-Lib and polars loop."),
+    Part("loading", "Loading rows", "Feature rows into PostgreSQL, beside a binary COPY of the same rows."),
+    Part("training", "Training", "Fits of the three models, beside bare fits; evaluation apart."),
+    Part("api", "One prediction", "A prediction through the API, beside a bare FastAPI route."),
+    Part("whole", "The whole way", "From files to served predictions, a million bars, by stage."),
+    Part("whole:large", "Twelve million bars", "Thirty simulated tickers, evaluation included, by stage.", usual=False),
+    Part("whole:long", "One ticker of 1.85 million bars", "By stage.", usual=False),
+)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--bars", type=Path, help="folder of sorted CSV files; default: a million simulated bars")
-    parser.add_argument("--timezone", default="America/New_York", help="zone of naive times (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=3)
+    names = [part.name for part in PARTS]
+    parser.add_argument("--only", nargs="+", choices=names, metavar="PART", help=f"of {', '.join(names)}")
+    parser.add_argument("--bars", help="folder of sorted CSV files (or TICKERSTREAM_REAL_DATA); else simulated bars")
+    parser.add_argument("--timezone", default="America/New_York", help="zone of their naive times")
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tickerstream-bars-") as folder:
-        bars = CsvSet(given.bars, given.timezone) if given.bars else simulated_csv(Path(folder) / "csv", 30, 90)
-        what = "a folder of bars of the caller's" if given.bars else "simulated bars, 30 tickers, 90 sessions"
-        lines = ["# Results", "", f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, {platform.machine()},"]
-        lines += [f"Python {platform.python_version()}. Input: {what}.", "", "## To the lake", ""]
-        lines += ["`make bench`. The bare loop is pyarrow and confluent-kafka over the same bytes with the same fsync,"]
-        lines += ["without validation, versions, offsets or recovery (benchmarks/bare_loop.py).", ""]
-        lines += to_lake.measure(bars, given.rounds)
-    RESULTS.write_text("\n".join(lines) + "\n")
-    print("\n".join(lines))
+    if given.bars:
+        os.environ |= {"TICKERSTREAM_REAL_DATA": given.bars, "TICKERSTREAM_REAL_TIMEZONE": given.timezone}
+    measured: dict[str, list[str]] = {}
+    for part in PARTS:
+        if part.name not in given.only if given.only else not part.usual:
+            continue
+        if importlib.util.find_spec(part.module) is None:
+            print(f"{part.name}: there is no {part.module}")
+            continue
+        print(f"measuring {part.name}", flush=True)
+        measured[part.title] = part.measure()
+        results.write(results.RESULTS, measured, [one.title for one in PARTS])
+        print("\n".join([f"## {part.title}", "", *measured[part.title], ""]), flush=True)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import typer
 
 from cli.app import HomeOption, JsonOption, new_group
 from cli.output import Column, Output, number
+from cli.run_progress import downstream
 from cli.settings import connect
 from shared.clock import SystemClock
 from shared.contracts.runs import RunAborted, RunDeclared, TopicConfirmed, decode_run_event
@@ -90,10 +91,12 @@ def show(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one run: what it was to publish, and what of each topic is confirmed."""
-    output, run = Output.of(as_json), one_run(connect(home).kafka, run_id)
+    """Show one run: what it was to publish, what of each topic is confirmed and read, and how far training is."""
+    output, system = Output.of(as_json), connect(home)
+    run = one_run(system.kafka, run_id)
+    further = downstream(system.postgres, run.run_id)
     if as_json:
-        output.document(run.document())
+        output.document({**run.document(), **further.document()})
         return
     output.line(f"{run.run_id}: {run.state}", style="bold")
     for name, value in (run.declared.settings if run.declared else {}).items():
@@ -104,6 +107,7 @@ def show(
     output.table([Column("topic", style="bold"), *titles], [_topic_row(event) for event in run.confirmed.values()])
     for topic in run.document()["waiting_for"]:
         output.line(f"{topic}: not confirmed yet")
+    further.show(output)
 
 
 def abort(

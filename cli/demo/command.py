@@ -10,7 +10,7 @@ import typer
 
 from cli.app import FAILED, HomeOption, JsonOption
 from cli.demo.report import DemoReport, show_proof
-from cli.demo.run import DemoRun
+from cli.demo.run import DemoRun, Until
 from cli.live import SpeedOption
 from cli.options import (
     AdjustedOption,
@@ -74,6 +74,7 @@ def demo(
     seed: SeedOption = None,
     speed: SpeedOption = None,
     once: Annotated[bool, typer.Option("--once", help="End after the proof instead of going live.")] = False,
+    until: Annotated[Until, typer.Option(help="Go only so far, and start only what that needs.")] = Until.SERVED,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin empty: what this home stores is removed.")] = False,
     report: Annotated[Path | None, typer.Option(help="Write the numbers to this file.", metavar="FILE")] = None,
     home: HomeOption = None,
@@ -96,7 +97,7 @@ def demo(
         sessions=sessions,
         seed=seed,
     )
-    run = DemoRun(output, resolve_home(home), choice, hold_out=not once)
+    run = DemoRun(output, resolve_home(home), choice, hold_out=not once, until=until)
     run.home_option = f" --home {home}" if home else ""
     try:
         found = run.prove(fresh=fresh)

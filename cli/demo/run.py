@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date
+from enum import StrEnum
 from typing import Final
 
 from cli.demo.held_out import before, day_before, last_session
@@ -27,8 +28,6 @@ from shared.errors import TransientError
 from shared.settings import KafkaSettings
 
 HEALTH_SECONDS: Final = 2.0
-# Whether the stack has what the way past the lake needs.
-SERVED: Final = {one.name for one in SERVICES} >= {one.name for one in (AGGREGATOR, TRAIN, PREDICTOR)}
 
 
 def _source_of(choice: Choice) -> Source | None:
@@ -36,6 +35,13 @@ def _source_of(choice: Choice) -> Source | None:
     if choice.bars is None:
         return None
     return Source(choice.bars, parse_zone(choice.timezone), frozenset(choice.tickers) or None)
+
+
+class Until(StrEnum):
+    """How far a demo goes."""
+
+    LAKE = "lake"
+    SERVED = "served"
 
 
 class DemoRun:
@@ -46,12 +52,16 @@ class DemoRun:
         home: The stack's home.
         choice: What is published.
         hold_out: Whether the last session of files is kept back from history, to be replayed by `go_live`.
+        until: How far it goes.
     """
 
-    def __init__(self, output: Output, home: Home, choice: Choice, *, hold_out: bool) -> None:
+    def __init__(
+        self, output: Output, home: Home, choice: Choice, *, hold_out: bool, until: Until = Until.SERVED
+    ) -> None:
         self._output = output
         self._home = home
         self._choice = choice
+        self._services = LAKE_SERVICES if until == Until.LAKE else SERVICES
         self._hold_out = hold_out and choice.bars is not None
         self._source = _source_of(choice)
         self.held_out: date | None = None
@@ -94,7 +104,7 @@ class DemoRun:
             seconds.verify = time.monotonic() - begun
             report = DemoReport(self._choice.origin == "simulated", published, found, seconds)
             self.a_ticker = next(iter(report.bars), None)
-            if SERVED:
+            if self._serves:
                 self._serve(system, backfill.run.run_id, report, shown)
         seconds.total = time.monotonic() - self._begun
         report.peak_rss_mib = peaks(memory.peaks, published)
@@ -126,9 +136,9 @@ class DemoRun:
     def _start(self) -> Connection:
         self._started = True
         with StartReport(self._output) as report:
-            begun = stack.start(self._home, None, ConsoleProgress(self._output), report.watch)
+            begun = stack.start(self._home, stack.Wanted(self._services), ConsoleProgress(self._output), report.watch)
         self._was_up = begun.already_up
-        self._health(SERVICES)()
+        self._health(self._services)()
         up = "up already" if begun.already_up else f"up in {duration(begun.seconds)}"
         self._output.line(f"stack {up}: {self._home.root}", style="green")
         return embedded(self._home)
@@ -148,12 +158,17 @@ class DemoRun:
 
     def _serve(self, system: Connection, run_id: str, report: DemoReport, shown: Board) -> None:
         """Wait for feature rows, models and predictions of what was published."""
-        way = ServedWay(system, run_id, report.bars, shown, self._health(SERVICES))
+        way = ServedWay(system, run_id, report.bars, shown, self._health(self._services))
         report.served = way.go()
         report.seconds.features = report.served.features_seconds
         report.seconds.train = report.served.train_seconds
         if report.served.first_prediction_at is not None:
             report.seconds.first_prediction = report.served.first_prediction_at - self._begun
+
+    @property
+    def _serves(self) -> bool:
+        """Return whether the stack has what the way past the lake needs."""
+        return all(one in self._services for one in (AGGREGATOR, TRAIN, PREDICTOR))
 
     @property
     def page(self) -> str | None:

@@ -14,6 +14,7 @@ from cli.__main__ import app
 from infra.embedded import stack
 from infra.embedded.addresses import Addresses, addresses
 from infra.embedded.layout import Home
+from infra.embedded.services import LAKE_SERVICES
 from tests.cli.source_csv import NAIVE_ZONE, Written, write_source
 
 
@@ -59,7 +60,7 @@ def demo(
     jar_cache: Path,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Demo]:
-    """Two small demos on one stack, which stays up; tests must not change what is in its lake."""
+    """Two small demos, as far as the lake, on one stack, which stays up; tests must not change what is in its lake."""
     source = write_source(tmp_path_factory.mktemp("source") / "bars")
     reports = tmp_path_factory.mktemp("reports")
     with new_home() as home, pytest.MonkeyPatch.context() as patch:
@@ -67,12 +68,12 @@ def demo(
         patch.setenv("LAKE_FLUSH_SECONDS", "1")
         command = Command(home)
         try:
-            stack.start(home)
+            stack.start(home, stack.Wanted(LAKE_SERVICES))
             files, made = reports / "files.json", reports / "made.json"
             bars = ("--bars", str(source.folder), "--timezone", NAIVE_ZONE)
-            assert command("demo", "--once", *bars, "--report", str(files)).exit_code == 0
+            assert command("demo", "--once", "--until", "lake", *bars, "--report", str(files)).exit_code == 0
             small = ("--tickers", "3", "--sessions", "5", "--seed", "11")
-            assert command("demo", "--once", *small, "--report", str(made)).exit_code == 0
+            assert command("demo", "--once", "--until", "lake", *small, "--report", str(made)).exit_code == 0
             of_files, simulated = json.loads(files.read_text()), json.loads(made.read_text())
             yield Demo(command, addresses(home), source, of_files, simulated)
         finally:

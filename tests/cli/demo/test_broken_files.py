@@ -50,7 +50,9 @@ def test_demo_of_broken_files_publishes_what_is_good_and_names_the_rest(demo: De
     good = write_broken(tmp_path / "broken")
     report = tmp_path / "report.json"
 
-    result = demo.command("demo", "--once", "--bars", str(tmp_path / "broken"), "--report", str(report))
+    result = demo.command(
+        "demo", "--once", "--until", "lake", "--bars", str(tmp_path / "broken"), "--report", str(report)
+    )
 
     assert result.exit_code == 1  # whole files could not be read
     found = json.loads(report.read_text())

@@ -55,7 +55,7 @@ def test_simulated_demo_lands_bars_facts_and_truth_of_its_own(demo: Demo) -> Non
 def test_demo_run_again_publishes_nothing_and_proves_again(demo: Demo, tmp_path: Path) -> None:
     file = tmp_path / "again.json"
     bars = ("--bars", str(demo.source.folder), "--timezone", NAIVE_ZONE)
-    result = demo.command("demo", "--once", *bars, "--report", str(file))
+    result = demo.command("demo", "--once", "--until", "lake", *bars, "--report", str(file))
     assert result.exit_code == 0, result.output
     report = json.loads(file.read_text())
     assert report["already_done"] is True

@@ -1,0 +1,65 @@
+"""The whole way, from source files to served predictions: time by stage and memory, as the demo reports them."""
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.demo_run import run_demo
+from benchmarks.inputs import simulated_csv
+
+STAGES = {
+    "start": "start the stack",
+    "publish": "publish",
+    "lake": "rest of the way to the lake",
+    "verify": "verify the lake",
+    "features": "rest of the features",
+    "train": "rest of training, evaluation included",
+    "total": "in all",
+}
+SESSION_BARS = 380
+"""What a simulated session has, on average."""
+
+
+def measure() -> list[str]:
+    """Measure a million bars: the caller's (TICKERSTREAM_REAL_DATA) or simulated ones written as plain CSV."""
+    if given := os.environ.get("TICKERSTREAM_REAL_DATA"):
+        zone = os.environ.get("TICKERSTREAM_REAL_TIMEZONE", "America/New_York")
+        return lines_of(run_demo("--bars", given, "--timezone", zone))
+    with tempfile.TemporaryDirectory(prefix="tickerstream-bars-") as folder:
+        bars = simulated_csv(Path(folder) / "csv", 30, 90)
+        return lines_of(run_demo("--bars", str(bars.folder), "--timezone", bars.timezone))
+
+
+def large() -> list[str]:
+    """Measure 12 million bars of 30 simulated tickers."""
+    return lines_of(run_demo("--tickers", "30", "--sessions", str(12_000_000 // 30 // SESSION_BARS)))
+
+
+def long() -> list[str]:
+    """Measure one simulated ticker with 1.85 million bars."""
+    return lines_of(run_demo("--tickers", "1", "--sessions", str(1_850_000 // SESSION_BARS)))
+
+
+def lines_of(report: dict[str, Any]) -> list[str]:
+    """Return a demo's report as Markdown."""
+    seconds, verdicts = report["seconds"], report["verdicts"]
+    counts = {
+        "bars": report["lake_rows"],
+        "tickers": report["tickers"],
+        "lost": report["lost"],
+        "duplicated": report["duplicated"],
+        "feature rows": report["feature_rows"],
+        "models trained": report["models_trained"],
+        "models served": report["models_served"],
+        "predictions": report["predictions"],
+    }
+    lines = [", ".join(f"{count:,} {name}" for name, count in counts.items()) + ".", ""]
+    lines += ["Verdicts: " + ", ".join(f"{count} {name}" for name, count in verdicts.items()) + ".", ""]
+    lines += ["| stage | seconds |", "| --- | --- |"]
+    lines += [f"| {text} | {seconds[name]:,.1f} |" for name, text in STAGES.items()]
+    first = seconds["first_prediction"]
+    lines += [f"| first prediction served after | {first:,.1f} |" if first else "| first prediction | none |", ""]
+    lines += ["| process | peak, MiB |", "| --- | --- |"]
+    lines += [f"| {name} | {peak:,.0f} |" for name, peak in report["peak_rss_mib"].items()]
+    return [*lines, f"| the stack together | {report['peak_together_mib']:,.0f} |"]
