@@ -56,7 +56,7 @@ def compute_week(
         context: The slow facts, every version, `filings` and `actions` of this ticker.
         week: Which week's rows to make.
         as_of: None: each row as of its own bar's least known_at (revision 1). Else each row as of the later of that
-            and this instant (aware).
+            and this instant (aware), which counts for bars and splits; slow facts count up to the bar's own.
         features: Which features to make.
 
     Returns:

@@ -53,11 +53,14 @@ class Rows:
 
     Attributes:
         minutes: Start of each bar, minutes since 1970, increasing.
-        as_of: Microseconds since 1970: up to when facts count as known to the row.
+        as_of: Microseconds since 1970: up to when bars and splits count as known to the row.
+        own: Microseconds since 1970: when the row's bar became known first. Slow facts count up to here only: made
+            again years later for a corrected bar, a row must not learn the news of those years.
     """
 
     minutes: Ints
     as_of: Ints
+    own: Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +72,7 @@ class Segment:
         end: After its last row.
         bars: The bars that they see, from the anchor to the last row, raw; one version a bar.
         adjusted: As in Versions, for each of `bars`.
-        as_of: For each of `bars`, up to when facts count as known to its row; before the week its own known time.
+        as_of: For each of `bars`, up to when slow facts count as known to its row.
     """
 
     first: int
@@ -149,7 +152,7 @@ def rows_of(versions: Versions, week: IsoWeek, as_of: datetime | None) -> Rows:
     if not versions.single and len(minutes):
         firsts = np.flatnonzero(np.diff(minutes, prepend=minutes[0] - 1))
         minutes, known = minutes[firsts], known[firsts]
-    return Rows(minutes, known if as_of is None else np.maximum(known, instant_us(as_of)))
+    return Rows(minutes, known if as_of is None else np.maximum(known, instant_us(as_of)), known)
 
 
 def segments(versions: Versions, rows: Rows, more_cuts: Flags | None = None) -> Iterator[Segment]:
@@ -188,9 +191,9 @@ def _segment(versions: Versions, rows: Rows, first: int, end: int) -> Segment:
     stop = int(np.searchsorted(versions.bars.minutes, rows.minutes[end - 1], "right"))
     bars, known, adjusted = versions.bars.cut(0, stop), versions.known[:stop], versions.adjusted[:stop]
     places = np.searchsorted(rows.minutes, bars.minutes, "right") - 1
-    as_of = rows.as_of[np.maximum(places, first)]
+    as_of = rows.own[np.maximum(places, first)]
     if not versions.single:
-        visible = known <= as_of
+        visible = known <= rows.as_of[np.maximum(places, first)]
         beaten = np.append((bars.minutes[1:] == bars.minutes[:-1]) & visible[1:], False)
         chosen = np.flatnonzero(visible & ~beaten)
         bars, adjusted, as_of = bars.take(chosen), adjusted[chosen], as_of[chosen]
