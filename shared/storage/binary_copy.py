@@ -73,10 +73,10 @@ def _rows(frame: pl.DataFrame, values: Sequence[str]) -> bytes:
 def _field(column: pl.Series) -> _Field:
     if column.dtype == pl.String:
         texts = column.unique(maintain_order=True)
-        encoded = [text.encode() for text in texts]
+        encoded = np.array([text.encode() for text in texts])
         codes = column.replace_strict(texts, range(len(texts)), return_dtype=pl.Int64).to_numpy()
-        lengths = np.array([len(text) for text in encoded])
-        return _Field(np.array(encoded)[codes], None if len(set(lengths)) == 1 else lengths[codes])
+        lengths = np.strings.str_len(encoded)
+        return _Field(encoded[codes], None if (lengths == encoded.itemsize).all() else lengths[codes])
     content = column.to_physical().to_numpy() if column.dtype.is_temporal() else column.to_numpy()
     if column.dtype.is_temporal():
         content = content - EPOCH_MICROSECONDS
