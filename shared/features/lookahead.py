@@ -89,8 +89,9 @@ def check_lookahead(
     """Make the features again as of random instants from what was known then, and compare bit by bit.
 
     At each instant every fact with a later `known_at` is removed, and, separately, garbled, while known ones are
-    restated with nonsense known later. Rows whose `as_of` is not after the instant must stay the same. The facts are
-    handed over in random order.
+    restated with nonsense known later. Rows whose `as_of` is not after the instant must stay the same: as they were
+    made first, and, at every second instant, as they are made again at that instant. The facts are handed over in
+    random order.
 
     Args:
         bars: As for `compute_week`, of one ticker, from the first week's anchor to the end of the last week.
@@ -108,13 +109,14 @@ def check_lookahead(
     for week in weeks:
         since, until = week.start - timedelta(weeks=START_UP_WEEKS), week.end
         part = bars.filter((pl.col("timestamp") >= since) & (pl.col("timestamp") < until))
-        whole = compute_week(part, context, week, features=features)
-        for instant in _instants(whole, context, instants, rng):
+        first = compute_week(part, context, week, features=features)
+        for place, instant in enumerate(_instants(first, context, instants, rng)):
             report.instants += 1
+            as_of = instant if place % 2 else None
+            whole = first if as_of is None else compute_week(part, context, week, as_of, features)
             for way in WAYS:
                 left = WAYS[way](part, context, instant, rng)
-                again = compute_week(*left, week, features=features)
-                _compare(report, whole, again, (instant, way))
+                _compare(report, whole, compute_week(*left, week, as_of, features), (instant, way))
     return report
 
 
@@ -127,12 +129,13 @@ def _instants(rows: pl.DataFrame, context: Context, count: int, rng: Generator) 
     slow = pl.concat([facts[KNOWN_AT] for facts in (context.macro, context.filings, context.actions)]).to_physical()
     slow = slow.filter(slow.is_between(first, last))
     for place in range(count):
-        if place % 4 == 0 and len(slow):
-            instant = int(rng.choice(slow.to_numpy())) - place // 4 % 2
-        elif place % 4 == 1:
+        just_before = int(rng.integers(2))
+        if place % 3 == 0 and len(slow):
+            instant = int(rng.choice(slow.to_numpy())) - just_before
+        elif place % 3 == 1:
             instant = int(rng.integers(first, last + 1))
         else:
-            instant = int(rng.choice(known.to_numpy())) - place % 4 // 3
+            instant = int(rng.choice(known.to_numpy())) - just_before
         yield EPOCH + timedelta(microseconds=instant)
 
 

@@ -32,3 +32,12 @@ def test_features_of_random_rows_equal_plain_pandas(seed: int, extended: bool) -
             for (name, value), g, w in zip(expected.items(), given, wrong, strict=True)
             if w
         ]
+
+
+def test_rows_made_again_keep_the_slow_facts_of_their_own_time() -> None:
+    slow = tuple(f for f in FEATURES if f.group in (Group.MACRO, Group.FUNDAMENTAL, Group.ACTIONS))
+    bars, context = made_bars(2), made_context(2)
+    first = compute_week(bars, context, WEEK, features=slow)
+    again = compute_week(bars, context, WEEK, WEEK.end, slow)
+    assert (again["as_of"] == WEEK.end).all()
+    assert again.drop("as_of", "close", "volume").equals(first.drop("as_of", "close", "volume"))
