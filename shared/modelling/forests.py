@@ -32,41 +32,36 @@ def without_nulls(rows: Rows) -> Rows:
 
 
 class FittedForest:
-    """A forest with its leaves shrunk towards `base`, in scikit-learn's own classes.
+    """A forest with its leaves shrunk towards `base`, in scikit-learn's own trees.
 
     Args:
-        forest: Fitted RandomForestRegressor (target less base) or RandomForestClassifier (a rise or not).
+        forest: Fitted to the target less `base`.
         base: Answer of a leaf that knows nothing.
         shrinkage: A leaf of n rows keeps n / (n + shrinkage) of what it says beyond `base`.
     """
 
     def __init__(self, forest: Any, base: float, shrinkage: float) -> None:
-        self._estimators = list(forest.estimators_)
-        self._classifies = hasattr(forest, "classes_")
+        self._trees = [estimator.tree_ for estimator in forest.estimators_]
         self._base = base
         self._shrinkage = shrinkage
 
     def predict(self, rows: Rows) -> Floats:
         """Return the answers, each tree walked by scikit-learn's own code."""
         mapped, total = without_nulls(rows), np.zeros(len(rows))
-        for estimator in self._estimators:
-            total += self._contributions(estimator)[estimator.tree_.apply(mapped)]
-        return self._base + total / len(self._estimators)
+        for tree in self._trees:
+            total += self._beyond(tree)[tree.apply(mapped)]
+        return self._base + total / len(self._trees)
 
     def trees(self) -> Trees:
         """Return the ensemble as arrays."""
-        return join([self._tree(e) for e in self._estimators], self._base, float(NULL_VALUE))
+        return join([self._tree(tree) for tree in self._trees], self._base, float(NULL_VALUE))
 
-    def _contributions(self, estimator: Any) -> Floats:
+    def _beyond(self, tree: Any) -> Floats:
         """Return what each node of a tree says beyond the base, shrunk by its rows."""
-        tree = estimator.tree_
-        said = np.asarray(tree.value[:, 0, :], dtype=np.float64)
-        beyond = said[:, -1] / said.sum(axis=1) - self._base if self._classifies else said[:, 0]
         rows = np.asarray(tree.weighted_n_node_samples, dtype=np.float64)
-        return np.asarray(beyond * rows / (rows + self._shrinkage), dtype=np.float64)
+        return np.asarray(tree.value[:, 0, 0] * rows / (rows + self._shrinkage), dtype=np.float64)
 
-    def _tree(self, estimator: Any) -> Tree:
-        tree = estimator.tree_
+    def _tree(self, tree: Any) -> Tree:
         leaf: NDArray[np.bool_] = tree.children_left < 0
         return Tree(
             feature=np.where(leaf, LEAF, tree.feature).astype(np.int32),
@@ -74,15 +69,19 @@ class FittedForest:
             left=np.where(leaf, 0, tree.children_left).astype(np.int32),
             right=np.where(leaf, 0, tree.children_right).astype(np.int32),
             null_left=np.zeros(len(leaf), dtype=bool),
-            value=np.where(leaf, self._contributions(estimator), 0.0) / len(self._estimators),
+            value=np.where(leaf, self._beyond(tree), 0.0) / len(self._trees),
             cover=np.asarray(tree.weighted_n_node_samples, dtype=np.float64),
         )
 
 
-def fit_forest(rows: Rows, target: Floats, *, classifies: bool, min_leaf: int, seed: int, threads: int) -> Any:
-    """Return a fitted forest of TREES trees; `target` is 0 or 1 where it classifies."""
-    kind = ensemble.RandomForestClassifier if classifies else ensemble.RandomForestRegressor
-    forest = kind(
+def fit_forest(rows: Rows, target: Floats, *, min_leaf: int, seed: int, threads: int) -> Any:
+    """Return a fitted forest of TREES trees.
+
+    Directions are fitted as a regression on 0 and 1: the variance of such a target is half its Gini impurity, so the
+    trees are a classifier's, and a leaf's mean is the share of rises. scikit-learn-intelex's classifier itself gives
+    trees whose leaves hold only the majority, which its own probabilities contradict.
+    """
+    forest = ensemble.RandomForestRegressor(
         n_estimators=TREES,
         max_depth=DEPTH,
         max_features=FEATURE_SHARE,
@@ -90,4 +89,4 @@ def fit_forest(rows: Rows, target: Floats, *, classifies: bool, min_leaf: int, s
         random_state=seed,
         n_jobs=threads,
     )
-    return forest.fit(without_nulls(rows), target.astype(np.int64) if classifies else target)
+    return forest.fit(without_nulls(rows), target)

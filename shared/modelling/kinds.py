@@ -143,15 +143,12 @@ def _lightgbm(name: ModelKind, task: Task, parameters: Callable[[Sample], Parame
 
 def _sklearn(name: ModelKind, task: Task) -> Kind:
     def fit(sample: Sample) -> Fitted:
+        base = _base(task, sample)
+        rows = sample.rows if len(sample.positions) == len(sample.rows) else sample.rows[sample.positions]
         forest = forests.fit_forest(
-            sample.rows[sample.positions],
-            sample.target,
-            classifies=task == "classification",
-            min_leaf=sample.min_leaf,
-            seed=sample.seed,
-            threads=sample.threads,
+            rows, sample.target - base, min_leaf=sample.min_leaf, seed=sample.seed, threads=sample.threads
         )
-        return forests.FittedForest(forest, _base(task, sample), sample.shrinkage)
+        return forests.FittedForest(forest, base, sample.shrinkage)
 
     return Kind(name, task, forests.NAME, fit, _sklearn_parameters)
 
