@@ -65,7 +65,7 @@ def labels(bars: pl.DataFrame, horizon_minutes: int, session: SessionRule = "reg
             "last": last,
         }
     ).select(
-        "session_day",
+        pl.when(pl.col("session_day").to_physical() >= 0).then(pl.col("session_day")),
         pl.col("label").fill_nan(None),
         pl.when(pl.col("label").is_not_nan()).then(pl.col("label_end")).cast(pl.Datetime("us", "UTC")),
         pl.col("executable").fill_nan(None),
