@@ -14,7 +14,7 @@ from shared.contracts.lake import ACTIONS, FUNDAMENTALS, MACRO, Dataset
 Fact: TypeAlias = MacroVintage | Filing | CorporateAction
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class FactTable:
     """A table of versions.
 
