@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, TypeVar
 
@@ -16,6 +17,7 @@ from shared.runtime.stopping import Stopping
 from shared.settings import KafkaSettings
 
 RETRY_SECONDS: Final = 1.0
+ADMIN_SECONDS: Final = 5.0
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -66,7 +68,7 @@ class Feed:
         """Return everything that the topic holds, waiting for Kafka as long as it takes; nothing when stopping."""
         while not self._stopping():
             try:
-                ends = KafkaAdmin(self._kafka, "predictor").end_offsets(self._topic)
+                ends = KafkaAdmin(self._kafka, "predictor", patience=ADMIN_SECONDS).end_offsets(self._topic)
                 records = list(read_topic(self._kafka, self._topic, end=ends))
             except TransientError as error:
                 self._wait(error)
@@ -123,8 +125,9 @@ class Threads:
         thread.start()
 
     def join(self, seconds: float) -> None:
-        """Wait for all of them, up to `seconds` each; then raise what one failed of."""
+        """Wait for all of them, up to `seconds` in all; then raise what one failed of."""
+        deadline = time.monotonic() + seconds
         for thread in self._threads:
-            thread.join(seconds)
+            thread.join(max(0.0, deadline - time.monotonic()))
         if self._failure is not None:
             raise self._failure

@@ -79,7 +79,10 @@ class ModelBook:
         if last is not None and event.sequence <= last.sequence:
             return False
         self._seen[key] = event
-        return self._take(event)
+        failpoint("predictor.before_take")
+        taken = self._take(event)
+        failpoint("predictor.after_take")
+        return taken
 
     def restore(self, events: Iterable[ModelEvent], threads: int) -> None:
         """Start from everything that the topic holds, several bundles at a time.
@@ -109,16 +112,13 @@ class ModelBook:
         if event.event == "retired":
             self._swap(event, None)
             return True
-        failpoint("predictor.before_load")
         try:
             bundle = self._load(self._model_dir, event.digest)
             check_agreement(event, bundle)
         except (TickerstreamError, OSError, ValueError) as error:
             self._raise_alert(event, str(error))
             return False
-        failpoint("predictor.before_swap")
         self._swap(event, ServingModel(event, bundle))
-        failpoint("predictor.after_swap")
         return True
 
     def _swap(self, event: ModelEvent, model: ServingModel | None) -> None:

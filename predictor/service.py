@@ -36,7 +36,7 @@ from shared.storage.models import ModelRegistry
 from shared.storage.postgres import make_engine
 from shared.storage.prediction_ledger import PredictionLedger
 
-JOIN_SECONDS: Final = 10.0
+JOIN_SECONDS: Final = 7.0
 JOB: Final = TypeAdapter(TickerProgress)
 
 
