@@ -41,5 +41,10 @@ class BarArrays:
         """Return copies of the bars at `places`."""
         return BarArrays(*(getattr(self, field.name)[places] for field in fields(self)))
 
+    @property
+    def nbytes(self) -> int:
+        """Return the size of all arrays."""
+        return sum(int(getattr(self, field.name).nbytes) for field in fields(self))
+
     def __len__(self) -> int:
         return len(self.minutes)

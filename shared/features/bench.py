@@ -42,10 +42,17 @@ class Bench:
         self.week_start = week_start
         self.first = max(0, int(np.searchsorted(history.minutes, week_start)) - START_UP_BARS)
         self.bars = history.cut(self.first)
+        self._all_as_of = as_of
         self.as_of: Ints = as_of[self.first :]
-        self._facts = context
+        self.facts = context
+        self.week_rows = len(history) - int(np.searchsorted(history.minutes, week_start))
+        """How many of the rows are the week's."""
         self._simulated = simulated
         self._cache: dict[str, object] = {}
+
+    def bare(self) -> Bench:
+        """Return the same bench without what was cached."""
+        return Bench(self.history, self.week_start, self._all_as_of, self.facts, self._simulated)
 
     def __len__(self) -> int:
         return len(self.bars)
@@ -115,7 +122,7 @@ class Bench:
     @cached_property
     def context(self) -> Known:
         """Return the slow facts as known at each minute row's `as_of`."""
-        return Known(self._facts, self.minutes, self.as_of, self._simulated)
+        return Known(self.facts, self.minutes, self.as_of, self._simulated)
 
     def seen(self, timeframe: Timeframe) -> Ints:
         """Return how many bars of `timeframe` each minute row may look at (closed higher bars; sessions begun)."""

@@ -20,7 +20,18 @@ from shared.features.catalogue import CATALOGUE, NAMES, START_UP_WEEKS
 from shared.features.columns import float_columns
 from shared.features.context import Context
 from shared.features.feature import Feature
-from shared.features.knowledge import MINUTE_US, Flags, Rows, Segment, instant_us, read_versions, rows_of, segments
+from shared.features.knowledge import (
+    MINUTE_US,
+    Flags,
+    Rows,
+    Segment,
+    Versions,
+    instant_us,
+    rows_of,
+    rows_until,
+    segments,
+)
+from shared.features.memo import Memo
 from shared.features.sessions import Sessions
 from shared.features.splits import adjusted_bars, cuts_of, ratios_of, splits_within
 
@@ -66,8 +77,18 @@ def compute_week(
     Raises:
         ContractError: the bars are of several tickers, or a column is missing.
     """
-    versions = read_versions(bars, week, week.start - timedelta(weeks=START_UP_WEEKS))
-    rows = rows_of(versions, week, as_of)
+    memo = Memo()
+    versions = memo.versions(bars, week, _anchor(week))
+    return _computed(versions, rows_of(versions, week, as_of), context, week, features, memo)
+
+
+def _anchor(week: IsoWeek) -> datetime:
+    return week.start - timedelta(weeks=START_UP_WEEKS)
+
+
+def _computed(
+    versions: Versions, rows: Rows, context: Context, week: IsoWeek, features: tuple[Feature, ...], memo: Memo
+) -> pl.DataFrame:
     splits = splits_within(context.actions, versions.bars.minutes)
     ratios = ratios_of(splits, rows)
     values = np.empty((len(features), len(rows.minutes)), np.float32)
@@ -75,10 +96,23 @@ def compute_week(
     for segment in segments(versions, rows, cuts_of(ratios)):
         part = slice(segment.first, segment.end)
         history = adjusted_bars(segment, splits, ratios[segment.first])
-        bench = Bench(history, instant_us(week.start) // MINUTE_US, segment.as_of, context, bool(bars["simulated"][0]))
-        fill(values[:, part], bench, features)
+        bench = Bench(history, instant_us(week.start) // MINUTE_US, segment.as_of, context, versions.simulated)
+        if versions.single and bench.week_rows == len(rows.minutes) == segment.end - segment.first:
+            fill(values, bench, features)  # the usual week
+        else:
+            values[:, part] = _week_values(bench, features, memo)[:, segment.first - segment.end :]
         raw[:, part] = _raw(segment)
-    return _frame(bars, rows, raw, float_columns([feature.name for feature in features], values))
+    return _frame(versions, rows, raw, float_columns([feature.name for feature in features], values))
+
+
+def _week_values(bench: Bench, features: tuple[Feature, ...], memo: Memo) -> NDArray[np.float32]:
+    """Return the features of all rows of the bench's week, from the memo if they are there."""
+    values = memo.find(bench, features)
+    if values is None:
+        values = np.empty((len(features), bench.week_rows), np.float32)
+        fill(values, bench, features)
+        memo.keep(bench, features, values)
+    return values
 
 
 def fill(values: NDArray[np.float32], bench: Bench, features: tuple[Feature, ...]) -> None:
@@ -105,18 +139,18 @@ def _raw(segment: Segment) -> NDArray[np.float64]:
     return np.stack([segment.bars.close[first:], segment.bars.volume[first:]])
 
 
-def _frame(bars: pl.DataFrame, rows: Rows, raw: NDArray[np.float64], features: pl.DataFrame) -> pl.DataFrame:
+def _frame(versions: Versions, rows: Rows, raw: NDArray[np.float64], features: pl.DataFrame) -> pl.DataFrame:
     height = len(rows.minutes)
     if not height:
         return pl.DataFrame(schema={**ROW_COLUMNS, **features.schema})
     head = {
-        "ticker": bars["ticker"].new_from_index(0, height),
+        "ticker": pl.Series([versions.ticker]).new_from_index(0, height),
         "timestamp": pl.Series(rows.minutes * MINUTE_US).cast(INSTANT),
         "as_of": pl.Series(rows.as_of).cast(INSTANT),
         "close": raw[0],
         "volume": raw[1],
         "session": _session_names(Sessions.of(rows.minutes).regular),
-        "simulated": bars["simulated"].new_from_index(0, height),
+        "simulated": pl.Series([versions.simulated]).new_from_index(0, height),
     }
     return pl.DataFrame(head).hstack(features)
 
@@ -130,9 +164,19 @@ def _session_names(regular: Flags) -> pl.Series:
 class FeatureEngine:
     """Makes weeks of one ticker, each equal to `compute_week`."""
 
+    _memo = Memo()  # one for all tickers, so that memory is bounded
+
     def __init__(self, ticker: str) -> None:
         self.ticker = ticker
 
     def week(self, bars: pl.DataFrame, context: Context, week: IsoWeek, as_of: datetime | None = None) -> pl.DataFrame:
         """Return what `compute_week` returns."""
-        return compute_week(bars, context, week, as_of)
+        versions = self._memo.versions(bars, week, _anchor(week))
+        return _computed(versions, rows_of(versions, week, as_of), context, week, CATALOGUE, self._memo)
+
+    def remade(self, bars: pl.DataFrame, context: Context, week: IsoWeek, as_of: datetime) -> pl.DataFrame:
+        """Return those rows of `compute_week` as of an instant whose bars were known by then."""
+        versions = self._memo.versions(bars, week, _anchor(week))
+        rows = rows_until(rows_of(versions, week, as_of), as_of)
+        made = _computed(versions, rows, context, week, CATALOGUE, self._memo)
+        return made.filter(pl.col("as_of") == as_of)

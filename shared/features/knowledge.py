@@ -39,12 +39,16 @@ class Versions:
         known: Microseconds since 1970 from which each version may be used.
         adjusted: Whether the source has adjusted its prices for splits already.
         single: Whether every bar has one version, and each became known no earlier than the bar before it.
+        ticker: Whose bars; empty where there is none.
+        simulated: Whether the ticker is simulated.
     """
 
     bars: BarArrays
     known: Ints
     adjusted: Flags
     single: bool
+    ticker: str
+    simulated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,8 @@ def _as_arrays(bars: pl.DataFrame, single: bool) -> Versions:
     floats = {name: bars[name].cast(pl.Float64).to_numpy() for name in FLOATS}  # a null becomes NaN
     minutes = _instants(bars, "timestamp") // MINUTE_US
     arrays = BarArrays(minutes=minutes, feed=_feed_codes(bars["feed"]), **floats)
-    return Versions(arrays, _instants(bars, "known_at"), bars["adjusted"].to_numpy(), single)
+    ticker, simulated = (bars["ticker"][0], bars["simulated"][0]) if bars.height else ("", False)
+    return Versions(arrays, _instants(bars, "known_at"), bars["adjusted"].to_numpy(), single, ticker, simulated)
 
 
 def _feed_codes(feeds: pl.Series) -> Ints:
@@ -155,6 +160,13 @@ def rows_of(versions: Versions, week: IsoWeek, as_of: datetime | None) -> Rows:
     return Rows(minutes, known if as_of is None else np.maximum(known, instant_us(as_of)), known)
 
 
+def rows_until(rows: Rows, as_of: datetime) -> Rows:
+    """Return the rows up to the last one whose bar was known by `as_of`."""
+    made = np.flatnonzero(rows.own <= instant_us(as_of))
+    end = int(made[-1]) + 1 if made.size else 0
+    return Rows(rows.minutes[:end], rows.as_of[:end], rows.own[:end])
+
+
 def segments(versions: Versions, rows: Rows, more_cuts: Flags | None = None) -> Iterator[Segment]:
     """Yield the week's knowledge segments in order; together they have every row once.
 
@@ -170,8 +182,9 @@ def segments(versions: Versions, rows: Rows, more_cuts: Flags | None = None) -> 
     if more_cuts is not None:
         cuts = cuts | more_cuts
     edges = [0, *(np.flatnonzero(cuts) + 1).tolist(), len(rows.minutes)]
+    places = np.searchsorted(rows.minutes, versions.bars.minutes, "right") - 1  # of each bar's row; -1 before the week
     for first, end in pairwise(edges):
-        yield _segment(versions, rows, first, end)
+        yield _segment(versions, rows, places, first, end)
 
 
 def _cuts(versions: Versions, rows: Rows) -> Flags:
@@ -186,15 +199,13 @@ def _cuts(versions: Versions, rows: Rows) -> Flags:
     return (high > low) & (earliest <= np.arange(len(low)))
 
 
-def _segment(versions: Versions, rows: Rows, first: int, end: int) -> Segment:
+def _segment(versions: Versions, rows: Rows, places: Ints, first: int, end: int) -> Segment:
     """Return rows [first, end) with what they see. No cut lies between them, so each bar has one version in all."""
-    stop = int(np.searchsorted(versions.bars.minutes, rows.minutes[end - 1], "right"))
-    bars, known, adjusted = versions.bars.cut(0, stop), versions.known[:stop], versions.adjusted[:stop]
-    places = np.searchsorted(rows.minutes, bars.minutes, "right") - 1
-    as_of = rows.own[np.maximum(places, first)]
+    stop = int(np.searchsorted(places, end))
+    bars, adjusted, places = versions.bars.cut(0, stop), versions.adjusted[:stop], places[:stop]
     if not versions.single:
-        visible = known <= rows.as_of[np.maximum(places, first)]
+        visible = versions.known[:stop] <= rows.as_of[np.maximum(places, first)]
         beaten = np.append((bars.minutes[1:] == bars.minutes[:-1]) & visible[1:], False)
         chosen = np.flatnonzero(visible & ~beaten)
-        bars, adjusted, as_of = bars.take(chosen), adjusted[chosen], as_of[chosen]
-    return Segment(first, end, bars, adjusted, as_of)
+        bars, adjusted, places = bars.take(chosen), adjusted[chosen], places[chosen]
+    return Segment(first, end, bars, adjusted, rows.own[np.maximum(places, 0)])

@@ -27,7 +27,7 @@ def usual_volume(bench: Bench) -> Floats:
 
 def _usual_volume(bench: Bench) -> Floats:
     usual = np.full(len(bench), np.nan)
-    rows = len(bench) - int(np.searchsorted(bench.minutes, bench.week_start))
+    rows = bench.week_rows
     feeds = bench.history.feed
     for feed in np.unique(feeds[len(feeds) - rows :]).tolist():
         ours = feeds[len(feeds) - rows :] == feed

@@ -57,14 +57,13 @@ def week_revisions(
     touched = rows.filter(pl.col("timestamp") >= since)
     if news is None or (touched.height and bool((touched["known_at"] >= news.known_at).any())):
         yield from _made(engine.week(bars, context, week), since, replayed)
-    for instant in late_instants(bars, context.actions, week):
+    for instant, first in late_instants(bars, context.actions, week):
         if news is None or instant >= news.known_at:
-            made = engine.week(bars, context, week, instant)
-            yield from _made(made.filter(pl.col("as_of") == instant), since, replayed)
+            yield from _made(engine.remade(bars, context, week, instant), max(since, first), replayed)
 
 
-def late_instants(bars: pl.DataFrame, actions: pl.DataFrame, week: IsoWeek) -> list[datetime]:
-    """Return when facts became known that concern rows of the week which were made before, in order.
+def late_instants(bars: pl.DataFrame, actions: pl.DataFrame, week: IsoWeek) -> list[tuple[datetime, datetime]]:
+    """Return when facts became known that concern rows of the week made before, and since which bar, in order.
 
     A version of a bar is late if a row of its minute or of a later one became known before it; a corporate action, if
     a row since its ex-date did.
@@ -86,7 +85,8 @@ def late_instants(bars: pl.DataFrame, actions: pl.DataFrame, week: IsoWeek) -> l
     first = np.searchsorted(minutes, told["at"].to_numpy())
     earliest = np.append(np.minimum.accumulate(known[::-1])[::-1], np.iinfo(np.int64).max)
     late = told["known"].to_physical().to_numpy() > earliest[first]
-    return told["known"].filter(pl.Series(late)).unique().sort().to_list()
+    first_bars = told.filter(late).group_by("known").agg(pl.col("at").min().cast(INSTANT)).sort("known")
+    return list(first_bars.iter_rows())
 
 
 def _rows_of(bars: pl.DataFrame, week: IsoWeek) -> pl.DataFrame:
