@@ -44,7 +44,8 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THRE
 AGGREGATOR = module_service("aggregator")
 TRAIN = replace(module_service("train"), environment=ONE_THREAD, grace_seconds=30.0)
 PREDICTOR = replace(module_service("predictor"), environment=ONE_THREAD, port_variable="PREDICTOR_PORT")
-SERVICES: tuple[ServiceEntry, ...] = LAKE_SERVICES
+LEDGER = module_service("consumers", "predictions")
+SERVICES: tuple[ServiceEntry, ...] = (*LAKE_SERVICES, PREDICTOR, LEDGER)
 """Every service, in the order of the data's way through them. One that ends stops no other."""
 
 
