@@ -40,7 +40,7 @@ def live(
     ] = None,
     sessions: Annotated[int | None, typer.Option(help="Simulated: sessions of history before.", min=1)] = None,
     seed: Annotated[int | None, typer.Option(help="Simulated: what the world follows from.", min=0)] = None,
-    seconds: Annotated[float | None, typer.Option(help="End by itself after so long.", min=0.1)] = None,
+    seconds: Annotated[float | None, typer.Option(help="End by itself so long after the first bar.", min=0.1)] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Publish nothing, only watch.")] = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -26,6 +26,27 @@ DRAW_SECONDS: Final = 0.5
 LINE_SECONDS: Final = 5.0
 RATE_WINDOW_SECONDS: Final = 5.0
 SHOWN_TICKERS: Final = 30
+FIRST_BAR_SECONDS: Final = 60.0
+
+
+class Deadline:
+    """When to end by itself: so long after the first bar, or FIRST_BAR_SECONDS later where none comes.
+
+    Args:
+        seconds: How long to look at bars; None: for ever.
+    """
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = float("inf") if seconds is None else seconds
+        self._from = time.monotonic() + FIRST_BAR_SECONDS
+        self._begun = False
+
+    def left(self, bars: int) -> float:
+        """Return the seconds that are left, given how many bars came by; 0 or less at the end."""
+        now = time.monotonic()
+        if bars and not self._begun:
+            self._from, self._begun = min(now, self._from), True
+        return self._from + self._seconds - now
 
 
 @dataclass
@@ -94,7 +115,7 @@ class LiveView:
         """
         follower = threading.Thread(target=self._follow, daemon=True)
         follower.start()
-        deadline = time.monotonic() + seconds if seconds else float("inf")
+        deadline = Deadline(seconds)
         try:
             self._draw_until(deadline, producer)
         except KeyboardInterrupt:
@@ -124,7 +145,7 @@ class LiveView:
         except TickerstreamError:
             self._stop.set()
 
-    def _draw_until(self, deadline: float, producer: ProducerProcess | None) -> None:
+    def _draw_until(self, deadline: Deadline, producer: ProducerProcess | None) -> None:
         if not self._output.terminal:
             self._lines_until(deadline, producer)
             return
@@ -133,15 +154,15 @@ class LiveView:
                 live.update(self._drawing())
                 self._stop.wait(DRAW_SECONDS)
 
-    def _lines_until(self, deadline: float, producer: ProducerProcess | None) -> None:
+    def _lines_until(self, deadline: Deadline, producer: ProducerProcess | None) -> None:
         begun = time.monotonic()
         while self._going_on(deadline, producer):
-            self._stop.wait(min(LINE_SECONDS, max(0.0, deadline - time.monotonic())))
+            self._stop.wait(min(LINE_SECONDS, max(0.0, deadline.left(self.bars))))
             self._output.line(f"live {duration(time.monotonic() - begun)}: {self._state()}")
 
-    def _going_on(self, deadline: float, producer: ProducerProcess | None) -> bool:
+    def _going_on(self, deadline: Deadline, producer: ProducerProcess | None) -> bool:
         running = producer is None or producer.ended is None
-        return running and not self._stop.is_set() and time.monotonic() < deadline
+        return running and not self._stop.is_set() and deadline.left(self.bars) > 0
 
     def _state(self) -> str:
         lag = self.lag()

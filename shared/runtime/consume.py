@@ -236,9 +236,9 @@ class ConsumeLoop:
 
     def _hold(self) -> None:
         """Stand still until stopped: so many refused rows mean that the input is wrong, not single rows of it."""
-        share, most = self._rejects.rejects / self._rejects.rows, self._policy.reject_share_max
+        share, most = self._rejects.share, self._policy.reject_share_max
         detail = (
-            f"{share:.0%} of the last {self._rejects.rows:,} rows were refused (limit {most:.0%}): "
+            f"{share:.0%} of the last {self._rejects.records:,} records were refused (limit {most:.0%}): "
             "look at `tickerstream dlq list`, mend the producer, then start this service again."
         )
         self._patiently(self._commit)

@@ -2,6 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Protocol
 
 from shared.ports import Record
@@ -80,7 +81,7 @@ class CommitPolicy:
         revoke_seconds: What a commit may take when partitions are taken away, or when stopping.
         retry_seconds: First pause after a TransientError; it doubles up to `retry_max_seconds`.
         retry_max_seconds: Longest such pause.
-        reject_share_max: Above this share of refused rows the loop pauses.
+        reject_share_max: Above this share of refused records, each by its rows, the loop pauses.
         reject_window: Rows that the share is taken over, at least.
         reject_records: Records that it is taken over, at least: a few large bad ones say nothing about the stream.
     """
@@ -99,7 +100,9 @@ class CommitPolicy:
 
 
 class RejectShare:
-    """The share of refused rows among the last `window` rows and `records` records, or more.
+    """The share of refused input among the last `window` rows and `records` records, or more.
+
+    Records weigh the same, large or small: one bad record among bars that come singly is one of many.
 
     Args:
         window: Rows that the share is taken over.
@@ -109,27 +112,37 @@ class RejectShare:
     def __init__(self, window: int, records: int = 1) -> None:
         self._window = window
         self._records = records
-        self._seen: deque[tuple[int, int]] = deque()
+        self._seen: deque[tuple[int, Fraction]] = deque()
+        self._refused = Fraction(0)
         self.rows = 0
-        self.rejects = 0
 
     def add(self, rows: int, rejects: int) -> None:
         """Count a record of `rows` rows, `rejects` of them refused."""
         rows = max(1, rows)
-        self._seen.append((rows, rejects))
+        refused = Fraction(rejects, rows)
+        self._seen.append((rows, refused))
         self.rows += rows
-        self.rejects += rejects
+        self._refused += refused
         while len(self._seen) > self._records and self.rows - self._seen[0][0] >= self._window:
-            old_rows, old_rejects = self._seen.popleft()
+            old_rows, old_refused = self._seen.popleft()
             self.rows -= old_rows
-            self.rejects -= old_rejects
+            self._refused -= old_refused
 
     def add_whole(self) -> None:
         """Count a record that is refused as a whole, as many rows as the records before it had."""
         rows = max(1, self.rows // len(self._seen)) if self._seen else 1
         self.add(rows, rows)
 
+    @property
+    def records(self) -> int:
+        """Return how many records the share is taken over."""
+        return len(self._seen)
+
+    @property
+    def share(self) -> float:
+        """Return the share of the records, each by its rows, that was refused."""
+        return float(self._refused / len(self._seen)) if self._seen else 0.0
+
     def exceeds(self, share: float) -> bool:
         """Return whether more than `share` of a full window was refused."""
-        full = self.rows >= self._window and len(self._seen) >= self._records
-        return full and self.rejects > share * self.rows
+        return self.rows >= self._window and self.records >= self._records and self.share > share

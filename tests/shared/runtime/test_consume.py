@@ -307,7 +307,7 @@ def test_too_many_rejects_pause_until_stopped(broker: MemoryBroker, join: Join) 
     member = join(replace(EAGER, reject_window=1000, max_seconds=0))
     with member.running():
         eventually(lambda: member.beat.get("state") == "paused")
-        assert member.beat["detail"].startswith("100% of the last 1,000 rows were refused (limit 50%)")
+        assert member.beat["detail"].startswith("100% of the last 1,000 records were refused (limit 50%)")
         assert "tickerstream dlq list" in member.beat["detail"]
         done = sum(broker.committed(GROUP).values())
 

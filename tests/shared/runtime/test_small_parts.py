@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from datetime import UTC, datetime
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -134,9 +135,9 @@ def test_reject_share_is_that_of_the_shortest_tail_that_fills_the_window(
     tail: list[tuple[int, int]] = []
     while len(tail) < len(records) and sum(rows for rows, _ in tail) < window:
         tail.insert(0, records[-1 - len(tail)])
-    total, bad = sum(rows for rows, _ in tail), sum(rejects for _, rejects in tail)
-    assert (share.rows, share.rejects) == (total, bad)
-    assert share.exceeds(0.5) == (total >= window and bad * 2 > total)
+    total, refused = sum(rows for rows, _ in tail), sum(Fraction(bad, rows) for rows, bad in tail)
+    assert (share.rows, share.records) == (total, len(tail))
+    assert share.exceeds(0.5) == (total >= window and refused * 2 > len(tail))
 
 
 def test_whole_record_counts_like_the_records_before_it() -> None:
@@ -145,7 +146,17 @@ def test_whole_record_counts_like_the_records_before_it() -> None:
     share.add(60, 0)
     share.add_whole()
 
-    assert (share.rows, share.rejects) == (110, 50)
+    assert (share.rows, share.records, share.share) == (110, 2, 0.5)
+
+
+def test_large_bad_record_among_single_bars_is_one_of_many() -> None:
+    share = RejectShare(1000, records=20)
+    share.add(1000, 0)
+    share.add_whole()
+    for _ in range(19):
+        share.add(1, 0)
+
+    assert not share.exceeds(0.5)
 
 
 def test_periodic_loop_does_its_action_count_times(tmp_path: Path) -> None:
