@@ -94,8 +94,10 @@ class Coordinator:
 
     def _start_what_fits(self) -> None:
         """Start tickers in their order; one that does not fit beside those that run lets smaller ones pass."""
-        for waiting in self._stores.jobs.waiting():
-            if len(self._pool.running) >= self._budget.workers:
+        found = self._stores.jobs.waiting()
+        self._pool.grow(min(self._budget.workers, len(self._pool.running) + len(found)))
+        for waiting in found:
+            if not self._pool.ready:
                 return
             mib = self._size(waiting)
             if not self._budget.admits(self._pool.running, mib):

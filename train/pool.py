@@ -11,7 +11,7 @@ from typing import Final
 
 from shared.settings import RuntimeSettings
 from shared.storage.jobs import Job
-from train.worker import THROUGH, WorkerSettings, work
+from train.worker import READY, WorkerSettings, work
 
 # Libraries that take seconds to import and start no threads; the server that forks the workers has them in memory.
 _PRELOADED: Final = (
@@ -19,7 +19,8 @@ _PRELOADED: Final = (
     *("exchange_calendars", "pydantic_settings", "tenacity"),
 )
 _END_SECONDS: Final = 10.0
-_SILENT_LEASES: Final = 4.0
+_SILENT_LEASES: Final = 2.0
+_START_SECONDS: Final = 300.0
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +31,7 @@ class Worker:
 
     process: BaseProcess
     link: Connection
+    ready: bool = False
     jobs: Sequence[Job] = ()
     mib: float = 0.0
     heard: float = field(default_factory=time.monotonic)
@@ -74,10 +76,20 @@ class WorkerPool:
         """Return the memory share of each busy worker, in MiB."""
         return [worker.mib for worker in self._workers if worker.busy]
 
+    @property
+    def ready(self) -> int:
+        """Return how many workers wait for work."""
+        return sum(worker.ready for worker in self._workers)
+
+    def grow(self, wanted: int) -> None:
+        """Start workers until there are `wanted`; each is ready once it has imported what it needs."""
+        while len(self._workers) < wanted:
+            self._fork()
+
     def start(self, jobs: Sequence[Job], mib: float) -> None:
-        """Hand a ticker's jobs to an idle worker, or to a new one."""
-        worker = next((w for w in self._workers if not w.busy and w.process.is_alive()), None) or self._fork()
-        worker.jobs, worker.mib, worker.heard = jobs, mib, time.monotonic()
+        """Hand a ticker's jobs to a worker that is ready."""
+        worker = next(worker for worker in self._workers if worker.ready)
+        worker.ready, worker.jobs, worker.mib, worker.heard = False, jobs, mib, time.monotonic()
         try:
             worker.link.send(jobs)
         except (BrokenPipeError, ConnectionResetError):
@@ -104,7 +116,7 @@ class WorkerPool:
         self._workers.clear()
         return at_work
 
-    def _fork(self) -> Worker:
+    def _fork(self) -> None:
         settings = self._settings
         if self._started:
             spared = RuntimeSettings.model_copy(settings.runtime, update={"tickerstream_failpoints": ""})
@@ -115,17 +127,16 @@ class WorkerPool:
         process = self._context.Process(target=work, args=(settings, theirs, name), name=name, daemon=True)
         process.start()
         theirs.close()
-        worker = Worker(process, ours)
-        self._workers.append(worker)
-        return worker
+        self._workers.append(Worker(process, ours))
 
     def _is_over(self, worker: Worker) -> bool:
         now = time.monotonic()
-        if worker.busy and now - worker.heard > _SILENT_LEASES * self._settings.lease.total_seconds():
+        patience = _SILENT_LEASES * self._settings.lease.total_seconds() if worker.busy else _START_SECONDS
+        if not worker.ready and now - worker.heard > patience:
             _log.error("%s says nothing any more: killed", worker.process.name)
             worker.process.kill()
             worker.process.join(_END_SECONDS)
-        if not worker.busy and now - worker.idle_since > self._idle_seconds:
+        if worker.ready and now - worker.idle_since > self._idle_seconds:
             return True
         return not worker.process.is_alive()
 
@@ -147,7 +158,8 @@ def _listen(worker: Worker) -> None:
         while worker.link.poll():
             word = worker.link.recv()
             worker.heard = time.monotonic()
-            if word == THROUGH:
-                worker.jobs, worker.mib, worker.idle_since = (), 0.0, time.monotonic()
+            if word == READY:
+                worker.ready, worker.jobs, worker.mib = True, (), 0.0
+                worker.idle_since = worker.heard
     except (EOFError, ConnectionResetError):
         return  # it ended: its sentinel tells

@@ -1,6 +1,7 @@
 """`start_model` -> jobs: each wish is resolved to tickers, kinds and a feature set, and filed once."""
 
 import logging
+from collections.abc import Callable
 from typing import Protocol
 
 from shared.contracts.training import MODEL_KINDS, StartModel
@@ -39,16 +40,17 @@ class RequestHandler:
         jobs: Where they are filed.
         rows: What can be trained.
         topic_id: Kafka's id of the topic: with partition and offset it names a run that has no id of its own.
+        report: Told, in one line, of a wish that nothing is done for because its run id was used.
     """
 
     flush_when_idle = True
     pending_rows = 0
 
-    def __init__(self, jobs: Jobs, rows: Rows, topic_id: str) -> None:
+    def __init__(self, jobs: Jobs, rows: Rows, topic_id: str, report: Callable[[str], None]) -> None:
         self._jobs = jobs
         self._rows = rows
         self._topic_id = topic_id
-        self.used = ""
+        self._report = report
 
     def handle(self, record: Record) -> Handled:
         """File the jobs that a record asks for.
@@ -60,8 +62,9 @@ class RequestHandler:
         run = self._resolve(StartModel.decode(record.value), record.position)
         outcome = self._jobs.file(run)
         if outcome == "used":
-            self.used = f"{run.source} asked for run {run.run_id}, which was used before: nothing was trained for it"
-            _log.warning("%s", self.used)
+            said = f"record {run.source} asks for run {run.run_id}, which was used before: nothing is done for it"
+            _log.warning("%s", said)
+            self._report(said)
         elif outcome == "filed":
             _log.info("run %s: %d tickers, %d kinds", run.run_id, len(run.tickers), len(run.kinds))
         return Handled(1)

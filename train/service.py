@@ -132,7 +132,9 @@ class TrainService:
             KafkaWriter(environment.kafka, client) as writer,
             KafkaReader(environment.kafka, environment.group, [environment.topic], client, options) as reader,
         ):
-            handler = RequestHandler(TrainingJobs(self._engine), TrainableRows(self._engine), topic_id)
+            used = self._board.part("runs", matters=False)
+            jobs, rows = TrainingJobs(self._engine), TrainableRows(self._engine)
+            handler = RequestHandler(jobs, rows, topic_id, lambda said: used.beat("running", said))
             letters = DeadLetters(writer, runtime.name, runtime.clock)
             ConsumeLoop(reader, handler, letters, writer, _POLICY, runtime).run()
 

@@ -121,11 +121,10 @@ class TickerTrainer:
         record = Record(created_at=self._clock.now(), run_id=job.run_id, lineage={"feature_set": job.feature_set})
         trained = train_model(prepared, job.kind, record, progress)
         progress.tell("write", 0.95)
-        failpoint("train.before_rename")
-        digest = write_bundle(self._models.model_dir, trained.bundle)
+        digest = write_bundle(self._models.model_dir, trained.bundle, lambda: failpoint("train.before_rename"))
         failpoint("train.after_rename")
         progress.tell("deploy", 0.98)
-        new = self._new_model(job, trained, digest)
+        new = self._new_model(job, trained, digest, progress.seconds)
         failpoint("train.before_deploy")
         for attempt in _patiently():
             with attempt:
@@ -133,7 +132,7 @@ class TickerTrainer:
         failpoint("train.after_deploy")
         _log.info("%s: %s; %s", model.model_id, model.verdict, decision.reason)
 
-    def _new_model(self, job: Job, trained: TrainedModel, digest: str) -> NewModel:
+    def _new_model(self, job: Job, trained: TrainedModel, digest: str, seconds: dict[str, float]) -> NewModel:
         return NewModel(
             ticker=job.ticker,
             kind=job.kind,
@@ -142,7 +141,7 @@ class TickerTrainer:
             feature_set=job.feature_set,
             horizon_minutes=self._models.horizon_minutes,
             metrics=trained.evaluation.model_dump(mode="json"),
-            seconds=dict(trained.seconds),
+            seconds=seconds,
             trained_from=trained.trained_from,
             trained_to=trained.trained_to,
             rows=trained.rows,

@@ -25,7 +25,7 @@ from shared.storage.trainable import TrainableRows
 from train.trainer import Stores, TickerTrainer
 
 ALIVE: Final = "alive"
-THROUGH: Final = "through"
+READY: Final = "ready"
 _ORPHANED: Final = 1
 _RENEWALS: Final = 3
 """Renewals within the time of one lease."""
@@ -47,7 +47,8 @@ class WorkerSettings:
 def work(settings: WorkerSettings, parent: Connection, name: str) -> None:
     """Train the jobs that come through `parent`, a ticker's at a time, until it is closed.
 
-    What it says: ALIVE about three times a lease, THROUGH when it is ready for more.
+    What it says: READY whenever it waits for work, the first time once everything is imported and open, so that no
+    lease runs meanwhile; ALIVE about three times a lease.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the parent decides when we end
@@ -61,11 +62,12 @@ def work(settings: WorkerSettings, parent: Connection, name: str) -> None:
         stores = Stores(jobs, Deployments(engine), FeatureReader(engine), TrainableRows(engine))
         trainer = TickerTrainer(stores, settings.models, settings.seed, SystemClock())
         renewal = resources.enter_context(_Renewal(jobs, settings.lease, parent))
+        renewal.say(READY)
         while (taken := _next(parent)) is not None:
             renewal.of = taken
             trainer.train(taken)
             renewal.of = ()
-            renewal.say(THROUGH)
+            renewal.say(READY)
 
 
 def _next(parent: Connection) -> Sequence[Job] | None:
