@@ -22,12 +22,13 @@ from cli.verify.command import parse_zone, verify
 from cli.verify.source_files import Source
 from infra.embedded import stack
 from infra.embedded.layout import Home
-from infra.embedded.services import AGGREGATOR, LAKE_SERVICES, PREDICTOR, SERVICES, TRAIN, ServiceEntry
-from infra.embedded.status import status
+from infra.embedded.services import LAKE_SERVICES, SERVICES, ServiceEntry
+from infra.embedded.status import ProcessStatus, status
 from shared.errors import TransientError
 from shared.settings import KafkaSettings
 
 HEALTH_SECONDS: Final = 2.0
+RESTARTS_MAX: Final = 6
 
 
 def _source_of(choice: Choice) -> Source | None:
@@ -35,6 +36,11 @@ def _source_of(choice: Choice) -> Source | None:
     if choice.bars is None:
         return None
     return Source(choice.bars, parse_zone(choice.timezone), frozenset(choice.tickers) or None)
+
+
+def _gone(process: ProcessStatus) -> bool:
+    """Return whether a process has ended for good, or crashes again and again."""
+    return process.state == "failed" or (process.state == "restarting" and process.restarts >= RESTARTS_MAX)
 
 
 class Until(StrEnum):
@@ -61,6 +67,7 @@ class DemoRun:
         self._output = output
         self._home = home
         self._choice = choice
+        self._until = until
         self._services = LAKE_SERVICES if until == Until.LAKE else SERVICES
         self._hold_out = hold_out and choice.bars is not None
         self._source = _source_of(choice)
@@ -104,7 +111,7 @@ class DemoRun:
             seconds.verify = time.monotonic() - begun
             report = DemoReport(self._choice.origin == "simulated", published, found, seconds)
             self.a_ticker = next(iter(report.bars), None)
-            if self._serves:
+            if self._until == Until.SERVED:
                 self._serve(system, backfill.run.run_id, report, shown)
         seconds.total = time.monotonic() - self._begun
         report.peak_rss_mib = peaks(memory.peaks, published)
@@ -166,11 +173,6 @@ class DemoRun:
             report.seconds.first_prediction = report.served.first_prediction_at - self._begun
 
     @property
-    def _serves(self) -> bool:
-        """Return whether the stack has what the way past the lake needs."""
-        return all(one in self._services for one in (AGGREGATOR, TRAIN, PREDICTOR))
-
-    @property
     def page(self) -> str | None:
         """Return the address of the predictor's page, while it runs."""
         return status(self._home).page
@@ -186,7 +188,9 @@ class DemoRun:
                 return
             next_look = time.monotonic() + HEALTH_SECONDS
             for process in status(self._home).processes:
-                if process.state == "failed" and (process.kind != "service" or process.name in needed):
-                    raise TransientError(f"{process.name} failed: {process.detail}; see `tickerstream logs`.")
+                if (process.kind != "service" or process.name in needed) and _gone(process):
+                    raise TransientError(
+                        f"{process.name} failed: {process.detail}; see `tickerstream logs {process.name}`."
+                    )
 
         return check

@@ -45,7 +45,7 @@ AGGREGATOR = module_service("aggregator")
 TRAIN = replace(module_service("train"), environment=ONE_THREAD, grace_seconds=30.0)
 PREDICTOR = replace(module_service("predictor"), environment=ONE_THREAD, port_variable="PREDICTOR_PORT")
 LEDGER = module_service("consumers", "predictions")
-SERVICES: tuple[ServiceEntry, ...] = (*LAKE_SERVICES, PREDICTOR, LEDGER)
+SERVICES: tuple[ServiceEntry, ...] = (*LAKE_SERVICES, AGGREGATOR, TRAIN, PREDICTOR, LEDGER)
 """Every service, in the order of the data's way through them. One that ends stops no other."""
 
 
