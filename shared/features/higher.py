@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, TypeVar, cast
 
 import numpy as np
@@ -39,6 +40,61 @@ class _Spans:
         return _Spans(self.firsts[first:last], self.ends[first:last], self.start[first:last], self.end[first:last])
 
 
+class HigherBars:
+    """Higher bars as arrays of one length; a column is made when it is first asked for.
+
+    Args:
+        history: The minute bars that they are made of.
+        spans: Which of those make which.
+    """
+
+    def __init__(self, history: BarArrays, spans: _Spans) -> None:
+        self._history = history
+        self._spans = spans
+
+    def __len__(self) -> int:
+        return len(self._spans.start)
+
+    @property
+    def minutes(self) -> Ints:
+        """Return the start of each bar, minutes since 1970."""
+        return self._spans.start
+
+    @cached_property
+    def open(self) -> Floats:
+        """Return the open of its first minute bar."""
+        return self._history.open[self._spans.firsts]
+
+    @cached_property
+    def high(self) -> Floats:
+        """Return the highest price."""
+        return self._reduced(np.maximum, self._history.high)
+
+    @cached_property
+    def low(self) -> Floats:
+        """Return the lowest price."""
+        return self._reduced(np.minimum, self._history.low)
+
+    @cached_property
+    def close(self) -> Floats:
+        """Return the close of its last minute bar."""
+        return self._history.close[self._spans.ends - 1]
+
+    @cached_property
+    def volume(self) -> Floats:
+        """Return the sum of the volumes."""
+        return self._reduced(np.add, self._history.volume)
+
+    def _reduced(self, operation: np.ufunc, values: Floats) -> Floats:
+        if not len(self):
+            return np.empty(0)
+        first, last = int(self._spans.firsts[0]), int(self._spans.ends[-1])
+        # Edges come in pairs [first, end), so that minutes between two higher bars belong to neither.
+        edges = np.stack((self._spans.firsts, self._spans.ends), axis=1).ravel()[:-1] - first
+        # Every second result is that of a gap. The columns are handed to TA-Lib, which wants them contiguous.
+        return np.ascontiguousarray(operation.reduceat(values[first:last], edges)[::2])
+
+
 class Higher:
     """Bars of a higher timeframe that are closed at the bench's last row.
 
@@ -54,8 +110,7 @@ class Higher:
         spans = _closed(_spans(history.minutes, timeframe), history.minutes)
         before = int(np.searchsorted(spans.start, week_start))
         spans = spans.cut(max(0, before - START_UP), spans.start.size)
-        self.bars: BarArrays = _resampled(history, spans)
-        """The higher bars; trade_count and vwap are not carried (NaN), nor is feed (-1)."""
+        self.bars = HigherBars(history, spans)
         self.ends: Ints = spans.end
         """Their ends, exclusive, minutes since 1970."""
         self.seen: Ints = _counted(spans.end, rows)
@@ -107,25 +162,3 @@ def _spans(minutes: Ints, timeframe: Timeframe) -> _Spans:
 def _closed(spans: _Spans, minutes: Ints) -> _Spans:
     """Return the bars that have ended by the close of the last minute bar."""
     return spans.cut(0, int(np.searchsorted(spans.end, minutes[-1] + 1, side="right")) if minutes.size else 0)
-
-
-def _resampled(history: BarArrays, spans: _Spans) -> BarArrays:
-    count = spans.start.size
-    if count == 0:
-        return history.cut(0, 0)
-    first, last = int(spans.firsts[0]), int(spans.ends[-1])
-    # Edges come in pairs [first, end), so that minutes between two higher bars belong to neither.
-    edges = np.stack((spans.firsts, spans.ends), axis=1).ravel()[:-1] - first
-    part = history.cut(first, last)
-    missing = np.full(count, np.nan)
-    return BarArrays(
-        minutes=spans.start,
-        open=history.open[spans.firsts],
-        high=np.maximum.reduceat(part.high, edges)[::2],
-        low=np.minimum.reduceat(part.low, edges)[::2],
-        close=history.close[spans.ends - 1],
-        volume=np.add.reduceat(part.volume, edges)[::2],
-        trade_count=missing,
-        vwap=missing,
-        feed=np.full(count, -1, np.int64),
-    )

@@ -94,7 +94,7 @@ def macro_as_known(bench: Bench) -> Values:
 
 
 def macro_by_observation_date(bench: Bench) -> Values:
-    series = bench._facts.macro.filter(pl.col("series") == "VIXCLS").sort("date", "known_at")
+    series = bench.facts.macro.filter(pl.col("series") == "VIXCLS").sort("date", "known_at")
     newest = series.unique("date", keep="last", maintain_order=True)
     return looked_up(newest["date"], newest["value"], day_of(bench))
 
@@ -106,14 +106,14 @@ def filing_as_known(bench: Bench) -> Values:
 
 
 def filing_by_period_end(bench: Bench) -> Values:
-    first = bench._facts.filings.sort("period_end", "known_at").unique("period_end", keep="first", maintain_order=True)
+    first = bench.facts.filings.sort("period_end", "known_at").unique("period_end", keep="first", maintain_order=True)
     return looked_up(first["period_end"], first["revenue"], day_of(bench))
 
 
 def filing_as_restated(bench: Bench) -> Values:
     """The newest filing by the time of its first version, with the numbers of its last one."""
     key = ["period", "period_end"]
-    ordered = bench._facts.filings.sort("known_at").with_columns(pl.col("revenue").last().over(key).alias("last"))
+    ordered = bench.facts.filings.sort("known_at").with_columns(pl.col("revenue").last().over(key).alias("last"))
     first = ordered.unique(key, keep="first", maintain_order=True)
     return looked_up(first["known_at"], first["last"], bench.as_of)
 
@@ -121,7 +121,7 @@ def filing_as_restated(bench: Bench) -> Values:
 def last_line_of_the_file(bench: Bench) -> Values:
     """The newest known value is taken to be the last one in the frame, whatever its order."""
     values = np.full(len(bench), np.nan)
-    series = bench._facts.macro.filter(pl.col("series") == "VIXCLS", pl.col("value").is_not_null())
+    series = bench.facts.macro.filter(pl.col("series") == "VIXCLS", pl.col("value").is_not_null())
     known = series["known_at"].to_physical().to_numpy()
     for instant in np.unique(bench.as_of // 86_400_000_000):
         rows = bench.as_of // 86_400_000_000 == instant
