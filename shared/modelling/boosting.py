@@ -52,7 +52,8 @@ class BinnedRows:
         if len(positions) != self._count:
             dataset = dataset.subset(positions.tolist())
         dataset.construct().set_label(target)
-        return lightgbm.train({**self.parameters, **parameters}, dataset, ROUNDS)
+        # Otherwise LightGBM writes the booster as text and reads it again, to let go of the rows.
+        return lightgbm.train({**self.parameters, **parameters}, dataset, ROUNDS, keep_training_booster=True)
 
 
 class FittedBooster:

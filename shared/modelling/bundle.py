@@ -1,6 +1,7 @@
 """The immutable bundle: a folder named by the digest of its content, written beside, synced and renamed."""
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,6 +128,8 @@ def load_bundle(model_dir: Path, digest: str) -> LoadedBundle:
     Raises:
         BundleError: one line that says what is missing, altered or of another shape.
     """
+    if not re.fullmatch(r"[0-9a-f]{64}", digest):
+        raise BundleError(f"{digest[:80]!r} is no digest of a bundle. Give the 64 hex digits of one that was deployed.")
     manifest, record, files = _read_verified(model_dir / digest, digest)
     try:
         trees, sample, graph = Trees.from_npz(files[TREES]), ParitySample.from_npz(files[SAMPLE]), Graph(files[MODEL])

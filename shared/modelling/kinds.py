@@ -68,6 +68,11 @@ class Sample:
         """Return the fewest rows of a leaf: a twentieth of them, at most five times the shrinkage."""
         return max(20, int(min(len(self.positions) / 20, 5 * self.shrinkage)))
 
+    @property
+    def most_leaves(self) -> int:
+        """Return how many leaves there can be at all: LightGBM sets memory aside for as many as it is allowed."""
+        return max(2, len(self.positions) // self.min_leaf)
+
 
 @dataclass(frozen=True, slots=True)
 class Kind:
@@ -97,7 +102,7 @@ def _forest_parameters(sample: Sample) -> Parameters:
         "bagging_freq": 1,
         "feature_fraction_bynode": forests.FEATURE_SHARE,
         "max_depth": forests.DEPTH,
-        "num_leaves": 2**forests.DEPTH,
+        "num_leaves": min(2**forests.DEPTH, sample.most_leaves),
         "min_data_in_leaf": sample.min_leaf,
         "lambda_l2": sample.shrinkage,
     }

@@ -1,6 +1,7 @@
 """Rows for tests: returns with a predictable part of known strength, on the exchange's real sessions."""
 
 from datetime import date
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -56,6 +57,44 @@ def planted_rows(seed: int, session_count: int, minutes: int, coefficient: float
     )
 
 
+MOMENTUM_WINDOW = 10
+MOMENTUM_FEATURES = ("past_2", "past_5", "past_10", "past_20", "past_60", "noise_0", "noise_1", "step")
+
+
+def momentum_rows(seed: int, session_count: int, coefficient: float) -> pl.DataFrame:
+    """Rows of full sessions whose minute return follows the sum of the ten before it, r = w * sum + e.
+
+    To first order in w the past ten minutes' return has the correlation 5 w (1 - 2 / 10) sqrt(10 / 5) with the next
+    five minutes': each of these five returns is w times a window that still holds 10, 9, .. 6 of the ten.
+    """
+    random = np.random.default_rng(seed)
+    weight = coefficient / (5 * (1 - 2 / MOMENTUM_WINDOW) * np.sqrt(2))
+    volatility = 3e-4 * np.exp(0.35 * random.standard_normal((session_count, 1)))
+    returns = volatility * random.standard_t(6, (session_count, 390)) / np.sqrt(1.5)
+    for minute in range(MOMENTUM_WINDOW, 390):
+        returns[:, minute] += weight * returns[:, minute - MOMENTUM_WINDOW : minute].sum(axis=1)
+    within = np.concatenate([np.zeros((session_count, 1)), np.cumsum(returns, axis=1)], axis=1)
+    columns = {}
+    for window in (2, 5, 10, 20, 60):
+        past = np.full((session_count, 390), np.nan)
+        past[:, window - 1 :] = within[:, window:] - within[:, :-window]
+        columns[f"past_{window}"] = past.ravel()
+    closes = 100 * np.exp(np.cumsum(returns.ravel()))
+    columns |= {f"noise_{n}": random.standard_normal(closes.size) for n in range(2)}
+    columns["step"] = np.repeat(random.standard_normal(session_count // 10 + 1), 3900)[: closes.size]
+    frame = pl.DataFrame(
+        {
+            "timestamp": pl.Series(times(session_count, 390)).cast(pl.Datetime("us", "UTC")),
+            "close": closes,
+            "volume": np.full(closes.size, 100.0),
+            "simulated": np.full(closes.size, True),
+        }
+    )
+    return frame.with_columns(
+        pl.Series(name, values, dtype=pl.Float32).fill_nan(None) for name, values in columns.items()
+    )
+
+
 def shuffled_by_session(rows: pl.DataFrame, minutes: int, seed: int) -> pl.DataFrame:
     """The same features beside the prices of other sessions."""
     prices = rows.select("open", "close", "volume")
@@ -64,6 +103,6 @@ def shuffled_by_session(rows: pl.DataFrame, minutes: int, seed: int) -> pl.DataF
     return rows.with_columns(prices[places])
 
 
-def request(ticker: str = "SIM.TEST", horizon_minutes: int = 5, seed: int = 7, **more: object) -> TrainingRequest:
+def request(ticker: str = "SIM.TEST", features: tuple[str, ...] = FEATURES, **more: Any) -> TrainingRequest:
     """What is to be trained from such rows."""
-    return TrainingRequest(ticker, "f0", FEATURES, horizon_minutes, seed=seed, **more)
+    return TrainingRequest(ticker, "f0", features, **more)
