@@ -201,7 +201,7 @@ def _cuts(versions: Versions, rows: Rows) -> Flags:
 
 def _segment(versions: Versions, rows: Rows, places: Ints, first: int, end: int) -> Segment:
     """Return rows [first, end) with what they see. No cut lies between them, so each bar has one version in all."""
-    stop = int(np.searchsorted(places, end))
+    stop = int(np.searchsorted(versions.bars.minutes, rows.minutes[end - 1], "right"))
     bars, adjusted, places = versions.bars.cut(0, stop), versions.adjusted[:stop], places[:stop]
     if not versions.single:
         visible = versions.known[:stop] <= rows.as_of[np.maximum(places, first)]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from shared.contracts.bars import BAR_LENGTH, INSTANT
 from shared.contracts.lake import ACTIONS
 from shared.contracts.weeks import IsoWeek
-from shared.features.compute import compute_week
+from shared.features.compute import FeatureEngine, compute_week
 from shared.features.context import EMPTY_CONTEXT, Context
 from tests.shared.features.making import MONDAY, bits, minutes_of, walk
 
@@ -76,6 +76,17 @@ def assert_each_row_is_as_by_itself(bars: pl.DataFrame, context: Context, as_of:
     assert rows.height == bars.filter(pl.col("timestamp") >= WEEK.start)["timestamp"].n_unique()
     alone = pl.concat([row_by_itself(bars, context, row) for row in rows.select("timestamp", "as_of").to_dicts()])
     assert bits(rows).equals(bits(alone))
+    assert_engine_makes_the_same(bars, context, as_of)
+
+
+def assert_engine_makes_the_same(bars: pl.DataFrame, context: Context, as_of: datetime | None) -> None:
+    engine = FeatureEngine("AAPL")
+    for instant in (None, as_of or bars["known_at"][BEFORE + 8], as_of):
+        rows = compute_week(bars, context, WEEK, instant)
+        assert bits(engine.week(bars, context, WEEK, instant)).equals(bits(rows))
+        if instant is not None:
+            remade = engine.remade(bars, context, WEEK, instant)
+            assert bits(remade).equals(bits(rows.filter(pl.col("as_of") == instant)))
 
 
 @settings(max_examples=8)
