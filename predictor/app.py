@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
 from predictor.caller import CallerBar
@@ -32,7 +33,15 @@ def create_app(desk: Desk) -> FastAPI:
         yield
         desk.broadcast.close()
 
-    app = FastAPI(title="Tickerstream predictor", description=DESCRIPTION, version=_version(), lifespan=lifespan)
+    app = FastAPIOffline(
+        title="Tickerstream predictor",
+        description=DESCRIPTION,
+        version=_version(),
+        lifespan=lifespan,
+        redoc_url=None,
+        static_url="/docs/static",
+        favicon_url="/static/icon.svg",
+    )
     install(app)
     for module in (tickers, predictions, caller, stream, models, runs, inference, health):
         app.include_router(module.router(desk))

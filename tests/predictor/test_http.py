@@ -1,6 +1,7 @@
 """The HTTP routes of a real predictor: every answer documented, every error a problem document, never a 500."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -281,7 +282,14 @@ def test_openapi_documents_every_route_with_its_problems(shared_predictor: Servi
     assert used <= schemas.keys(), "every reference leads somewhere"
     assert "409" in document["paths"]["/v1/predictions/{ticker}"]["get"]["responses"]
     assert document["paths"]["/v1/predictions"]["post"]["requestBody"]["content"]["application/json"]["example"]
-    assert shared_predictor.get("/docs").status_code == 200
+
+
+def test_documentation_loads_nothing_from_elsewhere(shared_predictor: Serving) -> None:
+    page = shared_predictor.get("/docs")
+    assert page.status_code == 200
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert loaded
+    assert [shared_predictor.get(path).status_code for path in loaded] == [200] * len(loaded)
 
 
 def test_age_is_in_the_metrics_and_requests_are_counted_by_route(shared_predictor: Serving) -> None:
