@@ -13,6 +13,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from shared.errors import ContractError
+
 SIGNATURE: Final = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 TRAILER: Final = b"\xff\xff"
 EPOCH_MICROSECONDS: Final = 946_684_800_000_000
@@ -36,10 +38,14 @@ def encode(frame: pl.DataFrame, values: Sequence[str]) -> Iterator[bytes]:
         frame: Columns without nulls (String, Float64, Int64, Int32, Boolean, Datetime in UTC microseconds), then
             `values` (Float32, may be null), in the order of the COPY's columns.
         values: Names of the last columns.
+
+    Raises:
+        ContractError: a value is NaN or infinite.
     """
     yield SIGNATURE
-    for chunk in frame.iter_slices(_CHUNK_ROWS):
-        yield _rows(chunk, values)
+    fixed, numbers = frame.drop(values), frame.select(values)
+    for start in range(0, frame.height, _CHUNK_ROWS):
+        yield _rows(fixed.slice(start, _CHUNK_ROWS), numbers.slice(start, _CHUNK_ROWS))
     yield TRAILER
 
 
@@ -51,23 +57,27 @@ class _Field:
     lengths: NDArray[np.int64] | None
 
 
-def _rows(frame: pl.DataFrame, values: Sequence[str]) -> bytes:
-    fixed = {c.name: _field(c) for c in frame.iter_columns() if c.name not in values}
-    matrix = frame.select(values).to_numpy(order="c")
+def _rows(columns: pl.DataFrame, numbers: pl.DataFrame) -> bytes:
+    matrix = numbers.to_numpy(order="c")
+    absent = np.isnan(matrix)
+    if np.isinf(matrix).any() or absent.sum() != sum(column.null_count() for column in numbers.iter_columns()):
+        raise ContractError(
+            "feature rows: a feature is NaN or infinite; it must be a number or null. Mend its formula."
+        )
+    fixed = {column.name: _field(column) for column in columns.iter_columns()}
     layout: list[tuple[str, str] | tuple[str, str, int]] = [("fields", ">i2")]
     for name, field in fixed.items():
         layout += [(f"length {name}", ">i4"), (name, field.content.dtype.str)]
-    kind = np.dtype([*layout, ("values", _VALUE, (len(values),))])
-    rows = np.empty(frame.height, kind)
-    rows["fields"] = frame.width
+    kind = np.dtype([*layout, ("values", _VALUE, (numbers.width,))])
+    rows = np.empty(columns.height, kind)
+    rows["fields"] = columns.width + numbers.width
     for name, field in fixed.items():
         rows[f"length {name}"] = kind[name].itemsize if field.lengths is None else field.lengths
         rows[name] = field.content
-    absent = np.isnan(matrix)
     rows["values"]["value"] = matrix
     rows["values"]["length"] = np.where(absent, -1, 4)
     kept = _kept(kind, fixed, absent)
-    return rows.tobytes() if kept is None else rows.view(np.uint8).reshape(frame.height, -1)[kept].tobytes()
+    return rows.tobytes() if kept is None else rows.view(np.uint8).reshape(len(rows), -1)[kept].tobytes()
 
 
 def _field(column: pl.Series) -> _Field:
