@@ -71,8 +71,12 @@ class KnownBars:
             found |= self._load(ticker, slots, unknown)
         return found
 
+    def was_handled(self, ticker: str, week: IsoWeek) -> bool:
+        """Return whether rows of the week were made since partitions were assigned."""
+        return self._packed.was_handled(ticker, week)
+
     def put(self, ticker: str, week: IsoWeek, bars: pl.DataFrame) -> None:
-        """Keep what is known of a week by now."""
+        """Keep what is known of a week by now, of which rows are made."""
         self._packed.put(ticker, week, bars)
 
     def trim(self, ticker: str, newest: IsoWeek) -> None:
@@ -93,7 +97,7 @@ class KnownBars:
         for week in weeks:
             frames = [*([] if (lake := stored[week]) is None else [lake]), *beyond.get(week, [])]
             found[week] = union_versions(STOCK, *frames) if frames else EMPTY
-            self._packed.put(ticker, week, found[week])
+            self._packed.put(ticker, week, found[week], handled=False)
         return found
 
     def _until(self, ticker: str, slots: list[TopicPartition]) -> Mapping[TopicPartition, int]:

@@ -79,11 +79,13 @@ class RowMaker:
         known = self._known.weeks(new.ticker, new.slot[1], wanted)
         for week in weeks:
             known[week], news = merged(known[week], new.weeks[week])
-            if news is None:
+            # What the lake says was there before may have no row yet: it may be older than our tables.
+            due = news if self._known.was_handled(new.ticker, week) else _all_of(new.weeks[week])
+            if due is None:
                 continue
             self._known.put(new.ticker, week, known[week])
-            made.add(new.slot, self._revisions(new.ticker, week, known, news))
-            if latest is not None and latest >= week.end:
+            made.add(new.slot, self._revisions(new.ticker, week, known, due))
+            if news is not None and latest is not None and latest >= week.end:
                 made.remakes.append(_remake(new, week, news))
         newest = weeks[-1] if latest is None else max(weeks[-1], IsoWeek.of(latest))
         self._known.trim(new.ticker, newest)
@@ -119,14 +121,27 @@ def merged(known: pl.DataFrame, new: list[pl.DataFrame]) -> tuple[pl.DataFrame, 
     the lake has of later records already is no news yet, and is when those records come.
     """
     union = union_versions(STOCK, known, *new)
+    if known.is_empty():
+        return union, _span(union)
     arrived = pl.concat(new).group_by("timestamp").agg(pl.col(INGESTED_AT).min().alias(".arrived"))
     # Frames of records have no `known_at` by the lake's rules yet, so a bar is compared by its newest ingestion.
     fresh = union.join(arrived, on="timestamp").filter(pl.col(INGESTED_AT) >= pl.col(".arrived"))
-    if fresh.is_empty():
-        return union, None
-    since, known_at = fresh["timestamp"].min(), fresh["known_at"].min()
+    return union, None if fresh.is_empty() else _span(fresh)
+
+
+def _span(bars: pl.DataFrame) -> News:
+    since, known_at = bars["timestamp"].min(), bars["known_at"].min()
     assert isinstance(since, datetime) and isinstance(known_at, datetime)  # noqa: S101  instants of some rows
-    return union, News(since, known_at)
+    return News(since, known_at)
+
+
+def _all_of(new: list[pl.DataFrame]) -> News:
+    """Return everything in the records as news."""
+    bars = pl.concat(new)
+    # By the lake's rules a version is never known before its bar's close.
+    since = bars["timestamp"].min()
+    assert isinstance(since, datetime)  # noqa: S101  an instant of some rows
+    return News(since, since)
 
 
 def _remake(new: TickerBars, week: IsoWeek, news: News) -> Remake:

@@ -1,6 +1,6 @@
 """Rows that have to be made again because a fact became known late: who asks for it, and how it is done."""
 
-from collections import Counter, deque
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
@@ -57,15 +57,15 @@ def _touched(new: NewFact, tickers: Iterable[str]) -> Iterable[str]:
     return [ticker for ticker in tickers if ticker == name_of(new.fact)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Task:
-    """One ticker-week that is to be made again."""
+    """One ticker-week that is to be made again, and the requests that want it."""
 
-    request_id: int
-    slot: TopicPartition
-    ticker: str
-    week: IsoWeek
     news: News
+    requests: list[int]
+
+
+_Place = tuple[TopicPartition, str, IsoWeek]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Remaker:
         self._partition_of = partition_of
         self._topic = topic
         self._most = most
-        self._tasks: deque[_Task] = deque()
+        self._tasks: OrderedDict[_Place, _Task] = OrderedDict()
         self._left: Counter[int] = Counter()
         self._empty: list[int] = []
 
@@ -104,10 +104,11 @@ class Remaker:
     def take(self, requests: Iterable[RemakeRequest], newest: Mapping[str, datetime]) -> None:
         """Take requests; `newest` has the newest bar of each ticker with rows."""
         for request in requests:
-            tasks = list(self._tasks_of(request, newest))
-            if tasks:
-                self._left[request.request_id] = len(tasks)
-                self._tasks.extend(tasks)
+            places = list(self._places_of(request.remake, newest))
+            for place in places:
+                self._add(place, News(request.remake.since, request.remake.as_of), request.request_id)
+            if places:
+                self._left[request.request_id] = len(places)
             else:
                 self._empty.append(request.request_id)
 
@@ -120,13 +121,11 @@ class Remaker:
         made, slots = Made(), set()
         done, self._empty = self._empty, []
         for _ in range(min(self._most, len(self._tasks))):
-            task = self._tasks.popleft()
-            self._maker.week_again(task.ticker, task.slot, task.week, task.news, made)
-            slots.add(task.slot)
-            self._left[task.request_id] -= 1
-            if not self._left[task.request_id]:
-                del self._left[task.request_id]
-                done.append(task.request_id)
+            (slot, ticker, week), task = self._tasks.popitem(last=False)
+            self._maker.week_again(ticker, slot, week, task.news, made)
+            slots.add(slot)
+            self._left.subtract(task.requests)
+            done += [request for request in task.requests if not self._left[request]]
         return Remade(made, frozenset(slots), tuple(done))
 
     def forget(self) -> None:
@@ -135,11 +134,15 @@ class Remaker:
         self._left.clear()
         self._empty.clear()
 
-    def _tasks_of(self, request: RemakeRequest, newest: Mapping[str, datetime]) -> Iterator[_Task]:
-        wish = request.remake
+    def _add(self, place: _Place, news: News, request_id: int) -> None:
+        """Want a week; one that several requests want is made once, for all that they tell of."""
+        task = self._tasks.setdefault(place, _Task(news, []))
+        task.news = News(min(task.news.since, news.since), min(task.news.known_at, news.known_at))
+        task.requests.append(request_id)
+
+    def _places_of(self, wish: Remake, newest: Mapping[str, datetime]) -> Iterator[_Place]:
         most = START_UP_WEEKS if wish.reason == BAR_REASON else None
-        slot, news = (self._topic, wish.partition), News(wish.since, wish.as_of)
         for ticker, latest in newest.items():
             if self._partition_of(ticker) == wish.partition and wish.ticker in (None, ticker):
                 for week in weeks_between(wish.since, latest, most):
-                    yield _Task(request.request_id, slot, ticker, week, news)
+                    yield (self._topic, wish.partition), ticker, week

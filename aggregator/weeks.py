@@ -23,6 +23,7 @@ class PackedWeeks:
         self._most = mib * MIB
         self._tickers: OrderedDict[str, dict[IsoWeek, bytes]] = OrderedDict()
         self._seen: dict[str, set[int]] = {}
+        self._handled: dict[str, set[int]] = {}
         self.size = 0
 
     def get(self, ticker: str, week: IsoWeek) -> pl.DataFrame | None:
@@ -30,20 +31,25 @@ class PackedWeeks:
         packed = self._tickers.get(ticker, {}).get(week)
         return None if packed is None else pl.read_ipc(io.BytesIO(packed))
 
-    def put(self, ticker: str, week: IsoWeek, bars: pl.DataFrame) -> None:
-        """Keep all bars of a week, in place of those before."""
+    def put(self, ticker: str, week: IsoWeek, bars: pl.DataFrame, *, handled: bool = True) -> None:
+        """Keep all bars of a week, in place of those before; `handled` where rows are made of them now."""
         sink = io.BytesIO()
         bars.write_ipc(sink, compression="zstd", compat_level=pl.CompatLevel.newest())
         weeks = self._tickers.setdefault(ticker, {})
         self._tickers.move_to_end(ticker)
         self.size += sink.tell() - len(weeks.get(week, b""))
         weeks[week] = sink.getvalue()
-        self._seen.setdefault(ticker, set()).add(_number(week))
+        for marked in (self._seen, self._handled) if handled else (self._seen,):
+            marked.setdefault(ticker, set()).add(_number(week))
 
     def was_put(self, ticker: str, week: IsoWeek | None = None) -> bool:
         """Return whether bars of the ticker (of that week) were ever kept, though they may have been let go since."""
         seen = self._seen.get(ticker)
         return seen is not None and (week is None or _number(week) in seen)
+
+    def was_handled(self, ticker: str, week: IsoWeek) -> bool:
+        """Return whether rows of the week were made since the start."""
+        return _number(week) in self._handled.get(ticker, ())
 
     def trim(self, ticker: str, needed: Iterable[IsoWeek]) -> None:
         """Let go of the ticker's weeks but those `needed`, then of the tickers that were used longest ago."""
@@ -59,6 +65,7 @@ class PackedWeeks:
         """Forget everything."""
         self._tickers.clear()
         self._seen.clear()
+        self._handled.clear()
         self.size = 0
 
 

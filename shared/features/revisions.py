@@ -77,10 +77,15 @@ def late_instants(bars: pl.DataFrame, actions: pl.DataFrame, week: IsoWeek) -> l
     if rows.is_empty():
         return []
     minutes, known = rows["timestamp"].to_physical().to_numpy(), rows["known_at"].to_physical().to_numpy()
-    facts = [bars.filter(pl.col("timestamp") < week.end).select(at=pl.col("timestamp").to_physical(), known="known_at")]
+    facts = []
+    if not _is_in_order(bars):
+        begun = bars.filter(pl.col("timestamp") < week.end)
+        facts.append(begun.select(at=pl.col("timestamp").to_physical(), known="known_at"))
     if actions.height:
         begins = pl.col("ex_date").cast(INSTANT).to_physical()
         facts.append(actions.select(at=begins, known="known_at"))
+    if not facts:
+        return []
     told = pl.concat(facts)
     first = np.searchsorted(minutes, told["at"].to_numpy())
     earliest = np.append(np.minimum.accumulate(known[::-1])[::-1], np.iinfo(np.int64).max)
@@ -91,13 +96,26 @@ def late_instants(bars: pl.DataFrame, actions: pl.DataFrame, week: IsoWeek) -> l
 
 def _rows_of(bars: pl.DataFrame, week: IsoWeek) -> pl.DataFrame:
     """Return (timestamp, known_at, REPLAYED) of each bar of the week, by its first version."""
-    inside = bars.filter((pl.col("timestamp") >= week.start) & (pl.col("timestamp") < week.end))
-    first = inside.sort("timestamp", "known_at", maintain_order=True).unique("timestamp", keep="first")
     told_again = (pl.col("source") == _REPLAY_SOURCE).alias(REPLAYED)
-    return first.sort("timestamp").select("timestamp", "known_at", told_again)
+    inside = bars.filter((pl.col("timestamp") >= week.start) & (pl.col("timestamp") < week.end))
+    inside = inside.select("timestamp", "known_at", told_again)
+    if _is_in_order(inside):
+        return inside
+    first = inside.sort("timestamp", "known_at", maintain_order=True).unique("timestamp", keep="first")
+    return first.sort("timestamp")
+
+
+def _is_in_order(bars: pl.DataFrame) -> bool:
+    """Return whether every bar has one version, and each became known no earlier than the bar before it."""
+    stamps, known = (bars[name].to_physical().to_numpy() for name in ("timestamp", "known_at"))
+    return bool((np.diff(stamps) > 0).all() and (np.diff(known) >= 0).all())
 
 
 def _made(rows: pl.DataFrame, since: datetime, replayed: pl.DataFrame) -> Iterator[pl.DataFrame]:
     wanted = rows.filter(pl.col("timestamp") >= since)
-    if wanted.height:
+    if wanted.is_empty():
+        return
+    if replayed[REPLAYED].any():
         yield wanted.join(replayed, on="timestamp", how="left", maintain_order="left")
+    else:
+        yield wanted.with_columns(pl.lit(value=False).alias(REPLAYED))

@@ -46,9 +46,10 @@ AT = datetime(2025, 1, 1, tzinfo=UTC)
 def bars(
     ticker: str = "AAPL", first: datetime = MONDAY, minutes: int = 390, days: int = 1, **changes: Any
 ) -> pl.DataFrame:
-    """Bars of some days, a random walk that its ticker and first instant decide; nominal, from files."""
+    """Bars of some weekdays from a Monday on, a random walk that its ticker and first instant decide; nominal."""
     chance = np.random.default_rng(_seed(ticker, first))
-    stamps = [first + timedelta(days=day) + n * MINUTE for day in range(days) for n in range(minutes)]
+    weekdays = [first + timedelta(days=day // 5 * 7 + day % 5) for day in range(days)]
+    stamps = [day + n * MINUTE for day in weekdays for n in range(minutes)]
     close = 100 * np.exp(np.cumsum(chance.normal(0, 0.001, len(stamps))))
     opened = close * np.exp(chance.normal(0, 0.0003, len(stamps)))
     spread = np.abs(chance.normal(0, 0.0005, (2, len(stamps))))
@@ -106,6 +107,7 @@ class Ground:
     def __post_init__(self) -> None:
         self.engine = make_engine(self.postgres)
         self.store = FolderStore(self.lake)
+        self._begun = KafkaAdmin(self.kafka).end_offsets(FEATURES.name)  # the topic is shared with other tests
         for dataset in DATASETS:
             self.store.ensure_bucket(dataset.bucket)
 
@@ -254,7 +256,7 @@ class Ground:
         return [message for message in found if message.run_id == run]
 
     def features(self, ticker: str) -> list[FeatureRow]:
-        records = read_topic(self.kafka, FEATURES.name)
+        records = read_topic(self.kafka, FEATURES.name, start=self._begun)
         return [FeatureRow.decode(r.value) for r in records if r.key == ticker.encode()]
 
 
