@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from predictor.caller import CallerBar
 from predictor.desk import Desk
+from predictor.fastlane import NewestFirst
 from predictor.metrics import Measured
 from predictor.problems import ProblemDocument, install
 from predictor.routes import caller, health, inference, models, page, predictions, runs, stream, tickers
@@ -51,8 +52,8 @@ def create_app(desk: Desk) -> FastAPI:
 
 
 def measured(app: FastAPI, desk: Desk) -> ASGIApp:
-    """Return the application with its requests counted."""
-    return Measured(app, desk.metrics)
+    """Return the application with its fast lane and its requests counted."""
+    return Measured(NewestFirst(app, desk.answers), desk.metrics)
 
 
 def _document(app: FastAPI) -> None:

@@ -26,6 +26,16 @@ class Metrics:
         self.requests = Counter("http_requests", "Requests", ["method", "route", "status"], **told)
         buckets = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
         self.seconds = Histogram("http_request_seconds", "Time to the response", ["route"], buckets=buckets, **told)
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def request(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request; `route` is a template, so that there are few of them."""
+        key = (method, route, status)
+        found = self._children.get(key)
+        if found is None:
+            found = self._children[key] = self.requests.labels(*key), self.seconds.labels(route)
+        found[0].inc()
+        found[1].observe(seconds)
 
     def watch_ages(self, ages: "Callable[[], dict[str, float]]") -> None:
         """Tell the age of each ticker's newest answer, in seconds, whenever asked."""
@@ -69,8 +79,7 @@ class Measured:
                 status = message["status"]
                 route = getattr(scope.get("route"), "path", "none")
                 method = scope["method"] if scope["method"] in _METHODS else "other"
-                self._metrics.requests.labels(method, route, status).inc()
-                self._metrics.seconds.labels(route).observe(time.perf_counter() - begun)
+                self._metrics.request(method, route, status, time.perf_counter() - begun)
             await send(message)
 
         await self._app(scope, receive, noted)

@@ -75,6 +75,14 @@ def test_ticker_with_models_but_no_row_is_409(broker: Broker, shared_predictor: 
     assert found["missing"] == ["features"]
 
 
+def test_fast_lane_answers_as_the_route_does(shared_predictor: Serving) -> None:
+    fast, slow = shared_predictor.get("/v1/predictions/SHARED"), shared_predictor.get("/v1/predictions/SHARED?x=1")
+    assert fast.headers["content-type"] == slow.headers["content-type"]
+    differ = {name for name, value in slow.json().items() if fast.json()[name] != value}
+    assert differ <= {"age_seconds"}
+    assert fast.json().keys() == slow.json().keys()
+
+
 def test_several_predictions_come_with_a_problem_for_each_that_has_none(shared_predictor: Serving) -> None:
     found = shared_predictor.get("/v1/predictions", tickers="SHARED,NOBODY,SHARED").json()
     assert [one["ticker"] for one in found["predictions"]] == ["SHARED"]
