@@ -5,8 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import polars as pl
+import psycopg2
 from sqlalchemy import Connection
 
+from shared.errors import ContractError
 from shared.storage.binary_copy import decode, encode
 
 _READ_BYTES: Final = 1 << 20
@@ -25,10 +27,19 @@ def copy_in(connection: Connection, table: str, frame: pl.DataFrame, values: Seq
         table: Where to; the frame's columns are the table's.
         frame: As `shared.storage.binary_copy.encode` takes it.
         values: Names of its Float32 columns, which are its last ones.
+
+    Raises:
+        ContractError: a value is NaN or infinite.
     """
     statement = f"COPY {table} ({quoted(frame.columns)}) FROM STDIN (FORMAT binary)"
+    stream = _Stream(encode(frame, values))
     with _cursor(connection) as cursor:
-        cursor.copy_expert(statement, _Stream(encode(frame, values)), _READ_BYTES)
+        try:
+            cursor.copy_expert(statement, stream, _READ_BYTES)
+        except psycopg2.Error:
+            if stream.failure is not None:
+                raise stream.failure from None
+            raise
 
 
 def copy_out(
@@ -65,11 +76,17 @@ class _Stream:
         self._pieces = pieces
         self._piece = b""
         self._at = 0
+        self.failure: ContractError | None = None
+        """Why the next piece could not be made: the driver tells only that reading failed."""
 
     def read(self, size: int) -> bytes:
         """Return up to `size` bytes; nothing at the end."""
         if self._at == len(self._piece):
-            self._piece, self._at = next(self._pieces, b""), 0
+            try:
+                self._piece, self._at = next(self._pieces, b""), 0
+            except ContractError as error:
+                self.failure = error
+                raise
         read = self._piece[self._at : self._at + size]
         self._at += len(read)
         return read
