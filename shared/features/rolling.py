@@ -1,7 +1,7 @@
 """Intermediates that several groups share, each made once a bench.
 
 Only sequential TA-Lib functions and operations that IEEE 754 rounds exactly (+ - * / sqrt) are used, so that values do
-not depend on the arrays' length, their alignment or the machine. TA-Lib's running sums keep a remainder of rounding
+not depend on the arrays' length, their alignment or the processor. TA-Lib's running sums keep a remainder of rounding
 where a window becomes constant; such windows are found exactly, by counting, and never by a threshold.
 """
 
