@@ -15,6 +15,9 @@ from shared.modelling.evaluation import Evaluation, Primary
 from shared.storage.models import Model, ModelRegistry
 from shared.storage.postgres import open_engine
 
+METRICS = ("mse", "rmse", "mae", "r2", "log_loss", "brier", "auc", "accuracy", "precision", "recall", "f1")
+"""What is shown first, in order."""
+
 
 def register(app: typer.Typer) -> None:
     """Add the group `models` to `app`."""
@@ -111,10 +114,8 @@ def _show(output: Output, model: Model, serves: bool) -> None:
     final = "" if model.verdict_final else " (not final: models of its run are not evaluated yet)"
     output.line(f"{model.ticker} {model.kind} version {model.version}: {model.verdict}{final}", style="bold")
     output.line(f"  {model.model_id}{', serves' if serves else ''}{', simulated data' if model.simulated else ''}")
-    output.line(
-        f"  {model.rows:,} rows from {model.trained_from:%Y-%m-%d} to {model.trained_to:%Y-%m-%d}, ", style="dim"
-    )
-    output.line(f"  run {model.run_id}, feature set {model.feature_set}, bundle {model.digest[:16]}", style="dim")
+    rows = f"{model.rows:,} rows from {model.trained_from:%Y-%m-%d} to {model.trained_to:%Y-%m-%d}"
+    output.line(f"  {rows}, run {model.run_id}, feature set {model.feature_set}", style="dim")
     found = evaluation_of(model.metrics)
     if found is None:
         output.line("  its metrics are of another version; --json shows them", style="yellow")
@@ -128,12 +129,16 @@ def _show(output: Output, model: Model, serves: bool) -> None:
     _show_scores(output, found)
 
 
+def _place(metric: str) -> tuple[int, str]:
+    return (METRICS.index(metric) if metric in METRICS else len(METRICS), metric)
+
+
 def _show_scores(output: Output, found: Evaluation) -> None:
     """Write a row a metric: out of sample, in sample, and each baseline's."""
     baselines = sorted(found.baselines)
     columns = [Column("metric", style="bold"), number("out of sample"), number("in sample")]
     rows: list[list[Cell]] = []
-    for metric, value in found.metrics.items():
+    for metric, value in sorted(found.metrics.items(), key=lambda item: _place(item[0])):
         others = (found.in_sample.get(metric), *(found.baselines[name].get(metric) for name in baselines))
         rows.append([metric, *(None if one is None else f"{one:.6g}" for one in (value, *others))])
     output.table([*columns, *(number(name) for name in baselines)], rows)

@@ -80,11 +80,11 @@ def demo(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Run the whole way on real Kafka: publish, land in the lake, prove that nothing is lost and nothing there twice.
+    """Run the whole way on real Kafka: publish, land in the lake, prove it; make features, train, serve predictions.
 
     Without a path a simulated exchange makes the data; with one, only what you give is there. A second run of the same
     data publishes nothing and proves it again. With --once a stack that was started here is stopped at the end.
-    Exit code 1 if anything is lost or there twice, or if a file could not be read.
+    Exit code 1 if anything is lost or there twice, a bar has no feature row, or a file could not be read.
     """
     output = Output.of(as_json)
     choice = Choice(
@@ -120,7 +120,7 @@ def _show(output: Output, found: DemoReport) -> None:
             output.line()
             show_predictions(output, found.served.predictions[:SHOWN])
     for line in found.served.failed[:SHOWN] if found.served else []:
-        output.line(f"no model of {line}", style="red")
+        output.line(f"no model of {line}", style="yellow")
     problems = found.document()["problems"]
     for problem in problems[:SHOWN]:
         output.line(f"could not be read: {problem}", style="yellow")

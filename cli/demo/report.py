@@ -53,9 +53,9 @@ class DemoReport:
 
     @property
     def good(self) -> bool:
-        """Return whether the lake is verified, every bar has a feature row, and no model failed."""
+        """Return whether the lake is verified, every bar has a feature row, and no training broke."""
         lake = self.verification.good and not self.verification.waiting
-        return lake and not self.rows_missing and not (self.served and self.served.failed)
+        return lake and not self.rows_missing and not (self.served and self.served.broken)
 
     @property
     def bars(self) -> dict[str, int]:
@@ -173,7 +173,7 @@ def _served_rows(found: Mapping[str, Any]) -> list[tuple[str, int, str]]:
     missing, failed = found["feature_rows_missing"], found["models_failed"]
     return [
         ("feature rows", found["feature_rows"], f"{missing:,} bars have none" if missing else "one of every bar"),
-        ("models trained", found["models_trained"], f"{failed:,} failed" if failed else ""),
+        ("models trained", found["models_trained"], f"{failed:,} could not be" if failed else ""),
         ("models served", found["models_served"], verdicts),
         ("predictions served", found["predictions"], "one of every ticker with a model"),
     ]

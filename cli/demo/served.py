@@ -31,7 +31,8 @@ class ServedResult:
     Attributes:
         feature_rows: Rows of each ticker.
         models_trained: Jobs that made a model.
-        failed: A line for each job that was given up.
+        failed: A line for each job that made no model: most have too little to train on.
+        broken: How many of those were tried again in vain: something is out of order.
         verdicts: Of the models that serve: how many have which.
         predictions: The first ones that were served, by ticker.
         features_seconds: From the lake's proof until every row was there.
@@ -42,6 +43,7 @@ class ServedResult:
     feature_rows: dict[str, int] = field(default_factory=dict)
     models_trained: int = 0
     failed: list[str] = field(default_factory=list)
+    broken: int = 0
     verdicts: dict[str, int] = field(default_factory=dict)
     predictions: list[Prediction] = field(default_factory=list)
     features_seconds: float = 0.0
@@ -119,6 +121,7 @@ class ServedWay:
         found = TrainingWatch(view, self._run_id, self._shown, self._health, look).wait()
         self._result.models_trained = sum(job.state == "done" for ticker in found for job in ticker.jobs)
         self._result.failed = failures(found)
+        self._result.broken = sum(job.state == "failed" and job.failures > 1 for one in found for job in one.jobs)
         self._wait_settled(view)
 
     def _wait_settled(self, view: JobsView) -> None:
