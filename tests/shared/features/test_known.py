@@ -43,7 +43,7 @@ def newest(known: Known, series: str = "VIXCLS") -> list[float]:
 
 
 HOURS = st.integers(-24 * 30, 24)
-VERSIONS = st.lists(st.tuples(st.integers(-20, 0), HOURS, st.none() | st.integers(1, 9)), max_size=25)
+VERSIONS = st.lists(st.tuples(st.integers(-20, 0), HOURS, st.none() | st.integers(0, 2)), max_size=25)
 
 
 @settings(max_examples=60)
@@ -98,6 +98,29 @@ def test_revision_of_an_older_observation_does_not_replace_the_newest() -> None:
     assert steps is not None
     assert newest(known) == [2.0]
     assert known.spread_macro("VIXCLS", steps.previous).tolist() == [3.0]
+
+
+def test_revised_zero_is_replaced_and_withdrawn_like_any_value() -> None:
+    rows = [
+        macro_row(date(2025, 5, 29), 0.0, DAY - timedelta(hours=9), "T10Y2Y"),
+        macro_row(date(2025, 5, 30), 0.0, DAY - timedelta(hours=8), "T10Y2Y"),
+        macro_row(date(2025, 5, 30), None, DAY - timedelta(hours=2), "T10Y2Y"),
+        macro_row(date(2025, 5, 29), 0.5, DAY - timedelta(hours=1), "T10Y2Y"),
+    ]
+    known = known_at(macro_of(rows), *(DAY - timedelta(hours=hours) for hours in (8, 2, 1)))
+    steps = known.macro("T10Y2Y")
+    assert steps is not None
+    assert newest(known, "T10Y2Y") == [0.0, 0.0, 0.5]
+    np.testing.assert_array_equal(known.spread_macro("T10Y2Y", steps.previous), [0.0, np.nan, np.nan])
+
+
+@pytest.mark.parametrize(("days", "expected"), [(14, 1.0), (15, float("nan"))])
+def test_observation_before_counts_while_it_is_near(days: int, expected: float) -> None:
+    rows = [macro_row(DAY.date() - timedelta(days=days), 1.0, DAY), macro_row(DAY.date(), 2.0, DAY)]
+    known = known_at(macro_of(rows), DAY)
+    steps = known.macro("VIXCLS")
+    assert steps is not None
+    np.testing.assert_array_equal(known.spread_macro("VIXCLS", steps.previous), [expected])
 
 
 def test_earlier_month_is_taken_by_the_calendar_not_by_position() -> None:
