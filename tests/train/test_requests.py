@@ -59,8 +59,13 @@ def engine(database: PostgresSettings) -> Iterator[Engine]:
 
 
 @pytest.fixture
-def handler(engine: Engine) -> RequestHandler:
-    return RequestHandler(TrainingJobs(engine), TrainableRows(engine), "topic-id")
+def reported() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def handler(engine: Engine, reported: list[str]) -> RequestHandler:
+    return RequestHandler(TrainingJobs(engine), TrainableRows(engine), "topic-id", reported.append)
 
 
 @pytest.fixture
@@ -101,19 +106,24 @@ def test_every_field_counts(handler: RequestHandler, view: JobsView) -> None:
     assert (run.reason, run.feature_set) == ("why", "f2")
 
 
-def test_repeated_record_changes_nothing_and_is_no_used_run(handler: RequestHandler, view: JobsView) -> None:
+def test_repeated_record_changes_nothing_and_is_no_used_run(
+    handler: RequestHandler, view: JobsView, reported: list[str]
+) -> None:
     for _ in range(3):
         handler.handle(wish(1, run_id="mine", tickers=["A"]))
     assert filed(view, "mine") == {"A": list(MODEL_KINDS)}
-    assert handler.used == ""
+    assert reported == []
 
 
-def test_used_run_id_changes_nothing_and_is_reported(handler: RequestHandler, view: JobsView) -> None:
+def test_used_run_id_changes_nothing_and_is_reported(
+    handler: RequestHandler, view: JobsView, reported: list[str]
+) -> None:
     handler.handle(wish(1, run_id="mine", tickers=["A"]))
     handler.handle(wish(2, run_id="mine", tickers=["B"]))
     assert filed(view, "mine") == {"A": list(MODEL_KINDS)}
-    assert "mine" in handler.used
-    assert "topic-id-0-2" in handler.used
+    (said,) = reported
+    assert "mine" in said
+    assert "topic-id-0-2" in said
 
 
 def test_two_hand_written_wishes_are_two_runs(handler: RequestHandler, view: JobsView) -> None:
@@ -160,7 +170,7 @@ def test_whatever_comes_is_filed_or_poison(handler: RequestHandler, value: bytes
 
 def test_without_an_active_feature_set_the_wish_waits(database: PostgresSettings) -> None:
     engine = make_engine(database)
-    handler = RequestHandler(TrainingJobs(engine), TrainableRows(engine), "topic-id")
+    handler = RequestHandler(TrainingJobs(engine), TrainableRows(engine), "topic-id", print)
     with pytest.raises(TransientError, match="provision"):
         handler.handle(wish(tickers=["AAPL"]))
     engine.dispose()

@@ -1,0 +1,128 @@
+"""Training that is killed at every point: the same deployments with the same digests afterwards."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from shared.contracts.topics import START_MODEL
+from shared.contracts.training import MODEL_KINDS
+from shared.kafka.admin import KafkaAdmin
+from shared.settings import MongoSettings, PostgresSettings
+from shared.testing.eventually import eventually
+from tests.train.making import rows_of, store_rows
+from tests.train.training import Training, refitted, training
+
+pytestmark = pytest.mark.kafka
+FRAME = rows_of("AAPL", 1, days=6)
+
+
+@pytest.fixture
+def one(kafka: str, database: PostgresSettings, mongo: MongoSettings, tmp_path: Path) -> Iterator[Training]:
+    with training(kafka, database, mongo, tmp_path, train_workers=1, train_lease_seconds=3) as made:
+        store_rows(made.engine, [FRAME])
+        yield made
+
+
+@pytest.mark.parametrize("at", ["before_rename", "after_rename", "before_deploy", "after_deploy@2"])
+def test_worker_that_is_killed_leaves_no_trace_in_the_outcome(one: Training, at: str) -> None:
+    name, _, passage = at.partition("@")
+    one.file("run", "AAPL")
+    with one.running(f"train.{name}=kill@{passage or 1}"):
+        (ticker,) = one.settled("run")
+        eventually(lambda: one.unsent() == 0)
+
+    assert ticker.state == "done"
+    assert max(job.attempt for job in ticker.jobs) == 2, "it was killed"
+    assert {each.model.kind: each.model.digest for each in one.registry.served()} == refitted(one, FRAME)
+    assert sorted(event.kind for event in one.events()) == sorted(MODEL_KINDS)
+    assert [m.version for m in one.registry.models()] == [1, 1, 1]
+    left = {path.name for path in one.environment.models.model_dir.iterdir()}
+    assert left == {each.model.digest for each in one.registry.served()}
+
+
+def test_worker_that_hangs_loses_its_jobs_and_is_killed(one: Training) -> None:
+    one.file("run", "AAPL")
+    one.reach(train=one.environment.train.model_copy(update={"train_workers": 2}))
+    with one.running("train.before_deploy=stop"):
+        (ticker,) = one.settled("run")
+        eventually(lambda: one.beat["counters"].get("workers_deaths") == 1)
+
+    assert {(job.state, job.attempt) for job in ticker.jobs} == {("done", 2)}
+    assert {each.model.kind: each.model.digest for each in one.registry.served()} == refitted(one, FRAME)
+    assert [m.version for m in one.registry.models()] == [1, 1, 1]
+
+
+@contextmanager
+def process(one: Training, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the service as a process while inside."""
+    environment, postgres = one.environment, one.environment.postgres
+    with (one.folder / "log").open("a") as log:
+        started = subprocess.Popen(
+            [sys.executable, "-m", "train"],
+            env={
+                **os.environ,
+                "KAFKA_BOOTSTRAP_SERVERS": environment.kafka.kafka_bootstrap_servers,
+                "POSTGRES_HOST": postgres.postgres_host,
+                "POSTGRES_PORT": str(postgres.postgres_port),
+                "POSTGRES_DB": postgres.postgres_db,
+                "POSTGRES_USER": postgres.postgres_user,
+                "POSTGRES_PASSWORD": postgres.postgres_password.get_secret_value(),
+                "MONGO_URI": environment.mongo.mongo_uri.get_secret_value(),
+                "MONGO_DB": environment.mongo.mongo_db,
+                "MODEL_DIR": str(environment.models.model_dir),
+                "HEARTBEAT_FILE": str(one.beat_file),
+                "TRAIN_LEASE_SECONDS": "3",
+                "TRAIN_POLL_SECONDS": "0.05",
+                **settings,
+            },
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            yield started
+        finally:
+            started.kill()
+            started.wait(20)
+
+
+def test_service_that_is_killed_goes_on_where_it_was(one: Training) -> None:
+    frames = [rows_of(f"T{n}", 20 + n, days=6) for n in range(4)]
+    store_rows(one.engine, frames)
+    KafkaAdmin(one.environment.kafka).provision([START_MODEL])
+    one.file("run", *(frame["ticker"][0] for frame in frames))
+
+    with process(one, TICKERSTREAM_FAILPOINTS="outbox.after_send=kill") as first:
+        assert first.wait(90) == -signal.SIGKILL, "between sending an event and marking it sent"
+    assert one.unsent() > 0
+    with process(one) as second:
+        eventually(lambda: any(ticker.state == "running" for ticker in one.progress("run")), seconds=60)
+        second.send_signal(signal.SIGKILL)
+    with process(one) as third:
+        progress = one.settled("run", seconds=90)
+        eventually(lambda: one.unsent() == 0)
+        third.send_signal(signal.SIGTERM)
+        assert third.wait(40) == 0, (one.folder / "log").read_text()
+    assert {ticker.state for ticker in progress} == {"done"}
+    expected = {(f["ticker"][0], kind): digest for f in frames for kind, digest in refitted(one, f).items()}
+    assert {(e.model.ticker, e.model.kind): e.model.digest for e in one.registry.served()} == expected
+    assert len(one.registry.models()) == 3 * len(frames)
+    events = one.events()
+    assert {event.sequence for event in events} == {
+        e.sequence for f in frames for e in one.registry.history(f["ticker"][0])
+    }
+    last = {(event.ticker, event.kind): event.sequence for event in events}
+    assert last == {(e.model.ticker, e.model.kind): e.sequence for e in one.registry.served()}
+
+
+def test_process_that_is_misused_says_so_in_its_exit_code(one: Training) -> None:
+    with process(one, TRAIN_WORKERS="none") as misused:
+        assert misused.wait(60) == 2
+    output = (one.folder / "log").read_text()
+    assert "TRAIN_WORKERS" in output
+    assert "Traceback" not in output
