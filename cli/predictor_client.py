@@ -95,7 +95,8 @@ class PredictorClient:
             answer = self._pool.request("GET", f"{self._url}{path}", headers={"Accept": "application/json"})
         except urllib3.exceptions.HTTPError as error:
             raise TransientError(
-                f"the predictor at {self._url} does not answer: {error}. See `tickerstream status`."
+                f"the predictor at {self._url} does not answer ({type(error).__name__}); is it up? "
+                "See `tickerstream status` and `tickerstream logs predictor`."
             ) from error
         if answer.status >= 500:
             raise TransientError(f"the predictor at {self._url} answers {answer.status}; see `tickerstream logs`.")

@@ -76,10 +76,11 @@ class Line:
 
     @property
     def rate(self) -> str:
-        """Return units a second so far, or nothing."""
+        """Return units a second so far (a minute where they are few), or nothing."""
         if self.before or not self.count or self.elapsed < LEAST_SECONDS:
             return ""
-        return f"{self.count / self.elapsed:,.0f} {self.unit}/s"
+        a_second = self.count / self.elapsed
+        return f"{a_second:,.0f} {self.unit}/s" if a_second >= 1 else f"{60 * a_second:,.1f} {self.unit}/min"
 
     @property
     def time_left(self) -> str:

@@ -201,3 +201,17 @@ def test_verify_lookahead_finds_none_on_the_lake(demo: Demo) -> None:
     result = demo.command("verify", "lookahead", "NOSUCH")
     assert result.exit_code == 2
     assert "has no bars of NOSUCH" in result.stderr
+
+
+def test_predict_without_a_predictor_says_so_in_one_line(demo: Demo) -> None:
+    result = demo.command("predict", "SIM.ALFA")
+    assert result.exit_code == 1
+    assert "does not answer" in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_train_of_what_cannot_be_a_ticker_or_kind_is_refused_before_it_is_sent(demo: Demo) -> None:
+    for nonsense in (("no ticker",), ("SIM.ALFA", "--kinds", "crystal_ball")):
+        result = demo.command("train", *nonsense)
+        assert result.exit_code == 2
+        assert nonsense[-1] in result.stderr
