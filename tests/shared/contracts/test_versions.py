@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from shared.contracts.bars import BAR_COLUMNS, INSTANT
 from shared.contracts.lake import FUNDAMENTALS, MACRO, SOURCE_RANK, STOCK, Dataset
-from shared.contracts.versions import union_versions
+from shared.contracts.versions import strongest_last, union_versions
 from shared.errors import ContractError
 from tests.shared.contracts.facts_of_datasets import FACTS, NAMES, START, Row, bars, one_row_frame
 
@@ -65,6 +65,22 @@ def test_union_two_writers_interleaved_give_the_same_frame(
 
     assert same(union_versions(dataset, first, second), union_versions(dataset, second, first))
     assert same(union_versions(dataset, first, second), union_of_rows(dataset, left + right))
+
+
+@EACH_DATASET
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_strongest_version_of_a_fact_is_the_current_one_of_the_union(
+    dataset: Dataset, facts: st.SearchStrategy[Row], data: st.DataObject
+) -> None:
+    stored = union_of_rows(dataset, data.draw(st.lists(facts, min_size=1, max_size=8)))
+    shuffled = stored.sample(fraction=1, shuffle=True, seed=data.draw(st.integers(0, 9)))
+    ordered = strongest_last(dataset, shuffled)
+    assert ordered.columns == stored.columns
+    assert ordered.drop("current").equals(strongest_last(dataset, shuffled.drop("current")))
+    winners = ordered.unique(dataset.natural_key, keep="last", maintain_order=True)
+    assert winners["current"].all()
+    assert winners.height == int(stored["current"].sum())
 
 
 def canonical(value: Any) -> bytes:
