@@ -42,7 +42,7 @@ class Action:
     until: int
 
 
-@kept(frames=64)
+@kept(frames=256)
 def versions_of(actions: pl.DataFrame) -> tuple[Action, ...]:
     """Return the versions of a ticker's actions (lake's columns, any order) by the time of their effect."""
     ordered = by_knowledge(ACTIONS, actions).with_columns(

@@ -54,7 +54,7 @@ class FilingSteps:
     year_before: dict[str, Floats]
 
 
-@kept(frames=64)
+@kept(frames=256)
 def filing_steps(filings: pl.DataFrame) -> FilingSteps:
     """Return what was known of the company whose filings these are (lake's columns, any order, every version).
 
