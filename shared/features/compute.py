@@ -6,6 +6,7 @@ bit-identical rows, and so does a computation from the lake at any later time.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -79,39 +80,63 @@ def compute_week(
     """
     memo = Memo()
     versions = memo.versions(bars, week, _anchor(week))
-    return _computed(versions, rows_of(versions, week, as_of), context, week, features, memo)
+    return _computed(versions, rows_of(versions, week, as_of), Making(context, week, features, memo))
+
+
+@dataclass(frozen=True, slots=True)
+class Making:
+    """What a computation needs besides bars and rows.
+
+    Attributes:
+        context: The slow facts.
+        week: Which week.
+        features: Which features to make.
+        memo: What computations share.
+        since: Rows of earlier bars are left out; None: all are made.
+    """
+
+    context: Context
+    week: IsoWeek
+    features: tuple[Feature, ...]
+    memo: Memo
+    since: datetime | None = None
+
+    def first_row(self, rows: Rows) -> int:
+        """Return the place of the first row that is wanted."""
+        return 0 if self.since is None else int(np.searchsorted(rows.minutes * MINUTE_US, instant_us(self.since)))
 
 
 def _anchor(week: IsoWeek) -> datetime:
     return week.start - timedelta(weeks=START_UP_WEEKS)
 
 
-def _computed(
-    versions: Versions, rows: Rows, context: Context, week: IsoWeek, features: tuple[Feature, ...], memo: Memo
-) -> pl.DataFrame:
-    splits = splits_within(context.actions, versions.bars.minutes)
+def _computed(versions: Versions, rows: Rows, making: Making) -> pl.DataFrame:
+    first = making.first_row(rows)
+    splits = splits_within(making.context.actions, versions.bars.minutes)
     ratios = ratios_of(splits, rows)
-    values = np.empty((len(features), len(rows.minutes)), np.float32)
+    values = np.empty((len(making.features), len(rows.minutes)), np.float32)
     raw = np.empty((2, len(rows.minutes)))
-    for segment in segments(versions, rows, cuts_of(ratios)):
+    for segment in segments(versions, rows, cuts_of(ratios), first):
         part = slice(segment.first, segment.end)
         history = adjusted_bars(segment, splits, ratios[segment.first])
-        bench = Bench(history, instant_us(week.start) // MINUTE_US, segment.as_of, context, versions.simulated)
+        start = instant_us(making.week.start) // MINUTE_US
+        bench = Bench(history, start, segment.as_of, making.context, versions.simulated)
         if versions.single and bench.week_rows == len(rows.minutes) == segment.end - segment.first:
-            fill(values, bench, features)  # the usual week
+            fill(values, bench, making.features)  # the usual week
         else:
-            values[:, part] = _week_values(bench, features, memo)[:, segment.first - segment.end :]
+            values[:, part] = _week_values(bench, making)[:, segment.first - segment.end :]
         raw[:, part] = _raw(segment)
-    return _frame(versions, rows, raw, float_columns([feature.name for feature in features], values))
+    columns = float_columns([feature.name for feature in making.features], values[:, first:])
+    return _frame(versions, rows.since(first), raw[:, first:], columns)
 
 
-def _week_values(bench: Bench, features: tuple[Feature, ...], memo: Memo) -> NDArray[np.float32]:
+def _week_values(bench: Bench, making: Making) -> NDArray[np.float32]:
     """Return the features of all rows of the bench's week, from the memo if they are there."""
-    values = memo.find(bench, features)
+    values = making.memo.find(bench, making.features)
     if values is None:
-        values = np.empty((len(features), bench.week_rows), np.float32)
-        fill(values, bench, features)
-        memo.keep(bench, features, values)
+        values = np.empty((len(making.features), bench.week_rows), np.float32)
+        fill(values, bench, making.features)
+        making.memo.keep(bench, making.features, values)
     return values
 
 
@@ -169,14 +194,24 @@ class FeatureEngine:
     def __init__(self, ticker: str) -> None:
         self.ticker = ticker
 
-    def week(self, bars: pl.DataFrame, context: Context, week: IsoWeek, as_of: datetime | None = None) -> pl.DataFrame:
-        """Return what `compute_week` returns."""
+    def week(
+        self,
+        bars: pl.DataFrame,
+        context: Context,
+        week: IsoWeek,
+        as_of: datetime | None = None,
+        since: datetime | None = None,
+    ) -> pl.DataFrame:
+        """Return what `compute_week` returns, but no rows of bars before `since`."""
         versions = self._memo.versions(bars, week, _anchor(week))
-        return _computed(versions, rows_of(versions, week, as_of), context, week, CATALOGUE, self._memo)
+        making = Making(context, week, CATALOGUE, self._memo, since)
+        return _computed(versions, rows_of(versions, week, as_of), making)
 
-    def remade(self, bars: pl.DataFrame, context: Context, week: IsoWeek, as_of: datetime) -> pl.DataFrame:
-        """Return those rows of `compute_week` as of an instant whose bars were known by then."""
+    def remade(
+        self, bars: pl.DataFrame, context: Context, week: IsoWeek, as_of: datetime, since: datetime | None = None
+    ) -> pl.DataFrame:
+        """Return those rows of `week` as of an instant whose bars were known by then."""
         versions = self._memo.versions(bars, week, _anchor(week))
         rows = rows_until(rows_of(versions, week, as_of), as_of)
-        made = _computed(versions, rows, context, week, CATALOGUE, self._memo)
-        return made.filter(pl.col("as_of") == as_of)
+        making = Making(context, week, CATALOGUE, self._memo, since)
+        return _computed(versions, rows, making).filter(pl.col("as_of") == as_of)

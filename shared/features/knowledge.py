@@ -66,6 +66,10 @@ class Rows:
     as_of: Ints
     own: Ints
 
+    def since(self, first: int) -> Rows:
+        """Return the rows from place `first` on."""
+        return Rows(self.minutes[first:], self.as_of[first:], self.own[first:])
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -167,7 +171,7 @@ def rows_until(rows: Rows, as_of: datetime) -> Rows:
     return Rows(rows.minutes[:end], rows.as_of[:end], rows.own[:end])
 
 
-def segments(versions: Versions, rows: Rows, more_cuts: Flags | None = None) -> Iterator[Segment]:
+def segments(versions: Versions, rows: Rows, more_cuts: Flags | None = None, since: int = 0) -> Iterator[Segment]:
     """Yield the week's knowledge segments in order; together they have every row once.
 
     Args:
@@ -175,6 +179,7 @@ def segments(versions: Versions, rows: Rows, more_cuts: Flags | None = None) -> 
         rows: Of the week.
         more_cuts: Whether knowledge of something else, such as splits, changes between each row and the next one
             (one value fewer than rows).
+        since: Segments that end at or before this row are left out.
     """
     if not len(rows.minutes):
         return
@@ -184,7 +189,8 @@ def segments(versions: Versions, rows: Rows, more_cuts: Flags | None = None) -> 
     edges = [0, *(np.flatnonzero(cuts) + 1).tolist(), len(rows.minutes)]
     places = np.searchsorted(rows.minutes, versions.bars.minutes, "right") - 1  # of each bar's row; -1 before the week
     for first, end in pairwise(edges):
-        yield _segment(versions, rows, places, first, end)
+        if end > since:
+            yield _segment(versions, rows, places, first, end)
 
 
 def _cuts(versions: Versions, rows: Rows) -> Flags:

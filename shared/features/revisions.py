@@ -56,10 +56,10 @@ def week_revisions(
     since = week.start if news is None else max(news.since, week.start)
     touched = rows.filter(pl.col("timestamp") >= since)
     if news is None or (touched.height and bool((touched["known_at"] >= news.known_at).any())):
-        yield from _made(engine.week(bars, context, week), since, replayed)
+        yield from _made(engine.week(bars, context, week, since=since), replayed)
     for instant, first in late_instants(bars, context.actions, week):
         if news is None or instant >= news.known_at:
-            yield from _made(engine.remade(bars, context, week, instant), max(since, first), replayed)
+            yield from _made(engine.remade(bars, context, week, instant, max(since, first)), replayed)
 
 
 def late_instants(bars: pl.DataFrame, actions: pl.DataFrame, week: IsoWeek) -> list[tuple[datetime, datetime]]:
@@ -111,11 +111,10 @@ def _is_in_order(bars: pl.DataFrame) -> bool:
     return bool((np.diff(stamps) > 0).all() and (np.diff(known) >= 0).all())
 
 
-def _made(rows: pl.DataFrame, since: datetime, replayed: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    wanted = rows.filter(pl.col("timestamp") >= since)
-    if wanted.is_empty():
+def _made(rows: pl.DataFrame, replayed: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    if rows.is_empty():
         return
     if replayed[REPLAYED].any():
-        yield wanted.join(replayed, on="timestamp", how="left", maintain_order="left")
+        yield rows.join(replayed, on="timestamp", how="left", maintain_order="left")
     else:
-        yield wanted.with_columns(pl.lit(value=False).alias(REPLAYED))
+        yield rows.with_columns(pl.lit(value=False).alias(REPLAYED))

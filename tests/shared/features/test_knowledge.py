@@ -83,10 +83,14 @@ def assert_engine_makes_the_same(bars: pl.DataFrame, context: Context, as_of: da
     engine = FeatureEngine("AAPL")
     for instant in (None, as_of or bars["known_at"][BEFORE + 8], as_of):
         rows = compute_week(bars, context, WEEK, instant)
+        late, recent = bars["timestamp"][BEFORE + 15], pl.col("timestamp") >= bars["timestamp"][BEFORE + 15]
+        assert bits(engine.week(bars, context, WEEK, instant, since=late)).equals(bits(rows.filter(recent)))
         assert bits(engine.week(bars, context, WEEK, instant)).equals(bits(rows))
         if instant is not None:
             remade = engine.remade(bars, context, WEEK, instant)
             assert bits(remade).equals(bits(rows.filter(pl.col("as_of") == instant)))
+            remade = engine.remade(bars, context, WEEK, instant, since=late)
+            assert bits(remade).equals(bits(rows.filter(recent, pl.col("as_of") == instant)))
 
 
 @settings(max_examples=6)
