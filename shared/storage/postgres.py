@@ -15,6 +15,7 @@ from shared.settings import PostgresSettings
 CONNECT_SECONDS: Final = 5
 STATEMENT_MILLISECONDS: Final = 60_000
 SILENCE_MILLISECONDS: Final = 30_000
+IDLE_MILLISECONDS: Final = 60_000
 # libpq gives no code for a refused login, only words.
 _REFUSED_LOGIN: Final = re.compile(
     r'password authentication failed|no password supplied|no pg_hba\.conf entry|(role|database) "[^"]*" does not exist'
@@ -25,7 +26,10 @@ _NO_RIGHT: Final = "42501"
 
 
 def make_engine(settings: PostgresSettings) -> Engine:
-    """Return an engine; connections are checked before use and statements end after a minute."""
+    """Return an engine; connections are checked before use, and a statement, or silence in a transaction, ends in time.
+
+    A process that is stopped in the middle of a transaction would hold its locks, and with them whoever takes over.
+    """
     url = URL.create(
         "postgresql+psycopg2",
         username=settings.postgres_user,
@@ -34,7 +38,10 @@ def make_engine(settings: PostgresSettings) -> Engine:
         port=settings.postgres_port,
         database=settings.postgres_db,
     )
-    options = f"-c statement_timeout={STATEMENT_MILLISECONDS} -c timezone=UTC"
+    options = (
+        f"-c statement_timeout={STATEMENT_MILLISECONDS} -c timezone=UTC "
+        f"-c idle_in_transaction_session_timeout={IDLE_MILLISECONDS}"
+    )
     arguments = {
         "connect_timeout": CONNECT_SECONDS,
         "tcp_user_timeout": SILENCE_MILLISECONDS,

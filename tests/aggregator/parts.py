@@ -262,20 +262,36 @@ class Ground:
 
 @contextmanager
 def ground(
-    bootstrap: str, postgres: PostgresSettings, lake: Path, partitions: int = 2, **settings: Any
+    bootstrap: str,
+    postgres: PostgresSettings,
+    lake: Path,
+    partitions: int = 2,
+    *,
+    own_names: bool = True,
+    **settings: Any,
 ) -> Iterator[Ground]:
-    """Make the topics of one test, in a migrated database with the catalogue's feature set."""
+    """Make the topics of one test, in a migrated database with the catalogue's feature set.
+
+    Args:
+        bootstrap: The broker.
+        postgres: The database.
+        lake: Its folder.
+        partitions: Of topics by ticker.
+        own_names: False on a broker of one test: the contracts' names, which processes read.
+        settings: Of the aggregator.
+    """
     kafka = KafkaSettings.load(kafka_bootstrap_servers=bootstrap, kafka_partitions=partitions, kafka_session_seconds=6)
     plain = Inputs.of(kafka)
-    names = {topic: f"{topic}-{uuid4().hex[:8]}" for topic in plain.all}
+    names = {topic: f"{topic}-{uuid4().hex[:8]}" if own_names else topic for topic in plain.all}
     KafkaAdmin(kafka).provision(
         [*(replace(CONTRACTS[topic], name=own) for topic, own in names.items()), FEATURES, START_MODEL, DEAD_LETTERS]
     )
-    inputs = Inputs(
-        names[plain.history],
-        names[plain.live],
-        {names[topic]: kind for topic, kind in plain.facts.items()},
-        names[plain.runs],
+    inputs = replace(
+        plain,
+        history=names[plain.history],
+        live=names[plain.live],
+        facts={names[topic]: kind for topic, kind in plain.facts.items()},
+        runs=names[plain.runs],
         group=f"aggregator-{uuid4().hex[:8]}",
         lake_group=f"lake-{uuid4().hex[:8]}",
     )
