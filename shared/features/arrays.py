@@ -1,14 +1,25 @@
-"""Bars of one ticker as contiguous arrays, one row a bar, sorted by time."""
+"""Bars of one ticker as contiguous arrays, one row a bar, sorted by time; and how instants are counted in them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+
+MINUTE_US: Final = 60_000_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def instant_us(instant: datetime) -> int:
+    """Return microseconds since 1970 of an aware instant."""
+    return (instant - _EPOCH) // timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from shared.contracts.weeks import IsoWeek
 from shared.features.arrays import BarArrays
+from shared.features.bar_versions import Versions, read_versions
 from shared.features.bench import Bench
 from shared.features.feature import Feature
-from shared.features.knowledge import Versions, read_versions
 
 Values = NDArray[np.float32]
 MOST_BYTES: Final = 48 * 1024 * 1024

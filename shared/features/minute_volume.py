@@ -7,9 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from shared.features.arrays import Floats, Ints
+from shared.features.arrays import Flags, Floats, Ints
 from shared.features.bench import Bench
-from shared.features.knowledge import Flags
 
 SESSIONS: Final = 20
 LEAST_VALUES: Final = 10

@@ -12,9 +12,8 @@ from typing import Final
 import numpy as np
 import talib
 
-from shared.features.arrays import Floats, Ints
+from shared.features.arrays import Flags, Floats, Ints
 from shared.features.bench import Bench
-from shared.features.knowledge import Flags
 
 BASIS_POINTS: Final = 1e4
 """Squares of returns are summed in basis points: TA-Lib takes a variance under 1e-14 for zero."""

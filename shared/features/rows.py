@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from shared.contracts.rows import FeatureRow
 from shared.errors import ContractError
+from shared.features.arrays import instant_us
 from shared.features.catalogue import FEATURE_SET, NAMES
-from shared.features.knowledge import instant_us
 
 _DIGEST_BYTES: Final = 16
 

@@ -14,8 +14,8 @@ import polars as pl
 from shared.contracts.calendar import NEW_YORK
 from shared.contracts.lake import ACTIONS, KNOWN_AT
 from shared.contracts.versions import strongest_last
-from shared.features.arrays import BarArrays, Floats, Ints
-from shared.features.knowledge import MINUTE_US, Flags, Rows, Segment, instant_us
+from shared.features.arrays import MINUTE_US, BarArrays, Flags, Floats, Ints, instant_us
+from shared.features.knowledge import Rows, Segment
 
 
 @dataclass(frozen=True, slots=True)

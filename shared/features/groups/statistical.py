@@ -6,10 +6,9 @@ from typing import Final
 import numpy as np
 import talib
 
-from shared.features.arrays import Floats
+from shared.features.arrays import Flags, Floats
 from shared.features.bench import Bench
 from shared.features.feature import Feature, Group
-from shared.features.knowledge import Flags
 from shared.features.rolling import (
     BASIS_POINTS,
     flat,

@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from shared.features.arrays import MINUTE_US, instant_us
+from shared.features.bar_versions import read_versions
 from shared.features.bench import Bench
 from shared.features.catalogue import CATALOGUE
 from shared.features.context import EMPTY_CONTEXT, Context
-from shared.features.knowledge import MINUTE_US, instant_us, read_versions, rows_of, segments
+from shared.features.knowledge import rows_of, segments
 from shared.features.memo import Memo
 from tests.shared.features.making import MONDAY, minutes_of, walk
 from tests.shared.features.test_compute import WEEK
