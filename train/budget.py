@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from typing import Final
 
 MIB: Final = 1024 * 1024
-BASE_MIB: Final = 60
-"""What a worker needs beyond the libraries, whatever it trains."""
-COPIES: Final = 3.0
-"""The features are held as read, as the matrix of the fits, and binned or as the part of a fold."""
-BYTES_PER_ROW: Final = 260
+BASE_MIB: Final = 140
+"""What a worker needs beyond the libraries, whatever it trains (the folds' trees and their rows are bounded)."""
+COPIES: Final = 2.5
+"""The features are held as read, then as the matrix of the fits, and binned. Measured: see train/README.md."""
+BYTES_PER_ROW: Final = 200
 """Times, labels, answers of each fold and kind, and what evaluation makes of them."""
 
 

@@ -14,6 +14,7 @@ from shared.errors import ConfigurationError, ContractError, TransientError
 from shared.features.catalogue import MODEL_FEATURES
 from shared.modelling.bundle import write_bundle
 from shared.modelling.manifest import Record
+from shared.modelling.parity import ParityError
 from shared.modelling.train_ticker import (
     PreparedTicker,
     TrainedModel,
@@ -35,7 +36,7 @@ from train.statistics import statistics_of
 from train.verdicts import judge_metrics
 
 _PATIENCE_SECONDS = 300.0
-_FINAL = (UntrainableError, ConfigurationError, ContractError)
+_FINAL = (UntrainableError, ParityError, ConfigurationError, ContractError)
 """Errors that another try cannot mend."""
 
 _log = logging.getLogger(__name__)

@@ -1,6 +1,9 @@
 """The pure parts of training: which model is served, what fits into memory, what a ticker's rows look like."""
 
+import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -9,9 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from shared.clock import ManualClock
 from shared.features.catalogue import CATALOGUE, NAMES
+from shared.runtime.heartbeat import Heartbeat
+from shared.runtime.stopping import Stopping
 from shared.storage.models import Deployment, DeploymentEvent, Model
+from train.board import Board
 from train.budget import Budget, estimate_mib
+from train.companions import Companions
 from train.policy import decide
 from train.statistics import by_group, statistics_of
 
@@ -115,6 +123,37 @@ def test_statistics_of_flat_or_few_rows_are_null_where_undefined() -> None:
     assert (flat["std"], flat["skewness"], flat["excess_kurtosis"]) == (0.0, None, None)
     one = statistics_of(rows_of([100.0], 6), ["gone_feature"])["returns"]
     assert one == dict.fromkeys(one) | {"count": 0}
+
+
+def test_board_tells_of_every_loop_and_is_paused_by_those_that_matter(tmp_path: Path) -> None:
+    clock = ManualClock(AT)
+    board = Board(Heartbeat(tmp_path / "beat", "train", clock), clock)
+    work, extra = board.part("work"), board.part("extra", matters=False)
+
+    def beat() -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((tmp_path / "beat").read_text())
+        return found
+
+    extra.beat("running", "", {"n": 1})
+    assert beat()["state"] == "starting"
+    work.beat("running", "", {"n": 2})
+    assert (beat()["state"], beat()["counters"]) == ("running", {"work_n": 2, "extra_n": 1})
+    extra.beat("paused", "store is away")
+    assert (beat()["state"], beat()["detail"]) == ("running", "extra: store is away")
+    work.beat("paused", "no database")
+    assert (beat()["state"], beat()["detail"]) == ("paused", "work: no database; extra: store is away")
+
+
+def test_companion_that_fails_stops_the_others_and_is_raised() -> None:
+    stopping = Stopping()
+
+    def fail() -> None:
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"), Companions(stopping) as companions:
+        companions.start("waits", lambda: stopping.wait(60))
+        companions.start("fails", fail)
+        assert stopping.wait(60)
 
 
 def test_every_feature_has_its_group() -> None:
