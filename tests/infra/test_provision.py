@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from shared.contracts.lake import DATASETS
 from shared.contracts.topics import TOPICS
+from shared.features.catalogue import FEATURE_SET, NAMES
 from shared.kafka.admin import KafkaAdmin
 from shared.settings import KafkaSettings, LakeSettings, PostgresSettings
 from shared.storage.lake import open_store
@@ -82,6 +83,7 @@ def test_provision_makes_everything_once(environment: Environment, kafka: str, r
     assert [store.ensure_bucket(d.bucket) for d in DATASETS] == [False] * len(DATASETS)
     assert {t.ticker: t.name for t in registry.all() if t.active} == seeded()
     assert "tickers: 30 seeded" in out
+    assert f"feature set {FEATURE_SET}: {len(NAMES)} features" in out
 
     before = registry.all()
     code, out, errors = provision(environment)
@@ -89,6 +91,7 @@ def test_provision_makes_everything_once(environment: Environment, kafka: str, r
     assert registry.all() == before
     assert "made" not in out
     assert "seeded" not in out
+    assert f"feature set {FEATURE_SET}: as the catalogue says" in out
 
 
 def test_removed_ticker_does_not_come_back(environment: Environment, registry: TickerRegistry) -> None:

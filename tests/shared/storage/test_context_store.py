@@ -106,7 +106,7 @@ def test_first_version_is_known_as_stated_and_a_silent_revision_when_it_came(eng
 def test_repeated_fact_is_not_new_and_keeps_its_least_time(engine: Engine) -> None:
     add(engine, (vintage(), RELEASED + 5 * HOUR))
     assert add(engine, (vintage(), RELEASED + 9 * HOUR)) == []
-    assert add(engine, (vintage(), RELEASED + HOUR), (vintage(), RELEASED + 2 * HOUR)) == []
+    assert add(engine, (vintage(), RELEASED + 2 * HOUR), (vintage(), RELEASED + HOUR)) == []
     assert read(engine, MACRO)["ingested_at"].to_list() == [RELEASED + HOUR]
 
 
