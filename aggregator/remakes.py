@@ -14,7 +14,7 @@ from shared.features.catalogue import START_UP_WEEKS
 from shared.features.revisions import News
 from shared.ports import TopicPartition
 from shared.storage.context_store import NewFact
-from shared.storage.remakes import Remake, RemakeRequest
+from shared.storage.remakes import REBUILD, Remake, RemakeRequest
 
 PartitionOf = Callable[[str], int]
 """Tells the partition of a ticker in the topics of bars."""
@@ -141,6 +141,9 @@ class Remaker:
         task.requests.append(request_id)
 
     def _places_of(self, wish: Remake, newest: Mapping[str, datetime]) -> Iterator[_Place]:
+        if wish.reason == REBUILD and wish.ticker is not None:  # whether it has rows or not
+            yield (self._topic, wish.partition), wish.ticker, IsoWeek.of(wish.since)
+            return
         most = START_UP_WEEKS if wish.reason == BAR_REASON else None
         for ticker, latest in newest.items():
             if self._partition_of(ticker) == wish.partition and wish.ticker in (None, ticker):

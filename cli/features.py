@@ -1,14 +1,18 @@
 """`tickerstream features`: the feature sets, and what is stored of each ticker."""
 
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
 from cli.app import HomeOption, JsonOption, new_group
 from cli.output import Cell, Column, Output, number
+from cli.pipeline.rebuild import Rebuild
+from cli.progress import board
 from cli.settings import connect
+from shared.clock import SystemClock
 from shared.storage.feature_reader import Coverage, FeatureReader
-from shared.storage.feature_tables import feature_sets
+from shared.storage.feature_tables import activate, feature_set, feature_sets
 from shared.storage.postgres import open_engine, transaction
 
 
@@ -17,6 +21,7 @@ def register(app: typer.Typer) -> None:
     group = new_group("Feature rows: what is stored, making it anew.")
     group.command("list")(list_features)
     group.command("catalogue")(catalogue)
+    group.command("rebuild")(rebuild)
     app.add_typer(group, name="features")
 
 
@@ -50,6 +55,35 @@ def _show(output: Output, covered: list[Coverage]) -> None:
         for one in covered
     ]
     output.table(columns, rows)
+
+
+def rebuild(
+    tickers: Annotated[
+        list[str] | None, typer.Argument(help="Tickers; without any, all in the lake.", metavar="[TICKER]...")
+    ] = None,
+    home: HomeOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the rows of every bar in the lake, in the catalogue's feature set, then use that set.
+
+    The aggregator does it, beside its other work; rows that are there and equal are not made twice. Needed when the
+    catalogue has changed, and for bars that came while their ticker was not active. Models of another set answer no
+    rows of this one: train after it.
+    """
+    from shared.features.catalogue import FEATURE_SET  # with TA-Lib, which takes a second
+
+    output, system = Output.of(as_json), connect(home)
+    with open_engine(system.postgres) as engine, board(output) as shown:
+        line = shown.line("rebuild", "weeks")
+        filed = Rebuild(engine, system, FEATURE_SET, SystemClock().now()).run(tuple(tickers or ()), line)
+        with transaction(engine) as connection:
+            before = feature_set(connection).name
+            if not tickers:
+                activate(connection, FEATURE_SET)
+    output.line(f"{filed:,} ticker-weeks are made anew in feature set {FEATURE_SET}", style="green")
+    if not tickers and before != FEATURE_SET:
+        output.line(f"{FEATURE_SET} is in use now instead of {before}; `tickerstream train` makes models for it")
+    output.document({"feature_set": FEATURE_SET, "weeks": filed, "before": before})
 
 
 def catalogue(as_json: JsonOption = False) -> None:

@@ -24,6 +24,14 @@ _DONE: Final = text(
 )
 
 
+_LEFT: Final = text(
+    "SELECT count(*) FILTER (WHERE done_at IS NULL) FROM remake_requests WHERE starts_with(unique_key, :prefix)"
+)
+
+REBUILD: Final = "rebuild"
+"""Reason of a request for one ticker-week, whether it has rows or not: the week that holds `since`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Remake:
     """A wish to make rows again.
@@ -64,6 +72,10 @@ class RemakeQueue:
         """Return the oldest requests of these partitions that are not done."""
         rows = connection.execute(_PENDING, {"partitions": list(partitions), "limit": limit})
         return [RemakeRequest(request_id, Remake(*rest)) for request_id, *rest in rows]
+
+    def left(self, connection: Connection, prefix: str) -> int:
+        """Return how many requests whose unique key begins with `prefix` are not done."""
+        return int(connection.execute(_LEFT, {"prefix": prefix}).scalar_one())
 
     def done(self, connection: Connection, request_ids: Iterable[int], batch_id: int | None = None) -> None:
         """Mark requests as done (by which batch, if it made rows)."""

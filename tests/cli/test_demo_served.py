@@ -155,6 +155,18 @@ def test_stored_rows_are_what_the_lake_gives_bit_by_bit(served: ServedDemo) -> N
     assert (found["clean"], found["rows"]) == (True, served.report["feature_rows"])
 
 
+def test_rebuild_makes_rows_that_are_lacking_and_no_others(served: ServedDemo) -> None:
+    values = ("ema_20", "rsi_14")
+    rows = f"SELECT timestamp, as_of, close, {', '.join(values)} FROM aggregated_data WHERE ticker = '{TICKERS[1]}'"
+    before = query(served.addresses, f"{rows} ORDER BY timestamp, as_of")
+    gone = f"DELETE FROM aggregated_data WHERE ticker = '{TICKERS[1]}' AND timestamp > '2025-01-08' RETURNING 1"
+    assert query(served.addresses, gone)
+    assert len(query(served.addresses, rows)) < len(before)
+    assert served.command.json("features", "rebuild")["weeks"] >= 2 * len(TICKERS)
+    assert query(served.addresses, f"{rows} ORDER BY timestamp, as_of") == before
+    assert served.command.json("verify", "features")["rows"] == served.report["feature_rows"]
+
+
 def test_train_by_hand_makes_the_next_version_of_one_model(served: ServedDemo) -> None:
     found = served.command.json("train", TICKERS[0], "--kinds", "regression_gb", "--wait")
     assert (found["models"], found["failed"]) == (1, [])

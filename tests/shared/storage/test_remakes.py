@@ -40,3 +40,13 @@ def test_done_request_does_not_come_back(engine: Engine) -> None:
         QUEUE.done(connection, [one.request_id for one in first], batch_id=7)
         assert [one.remake.unique for one in QUEUE.pending(connection, [2])] == ["2", "3", "4"]
         assert QUEUE.add(connection, [replace(REMAKE, unique="0")]) == 0
+
+
+def test_requests_that_are_left_are_counted_by_their_key(engine: Engine) -> None:
+    with transaction(engine) as connection:
+        QUEUE.add(connection, [replace(REMAKE, unique=f"rebuild/a/{number}") for number in range(3)])
+        QUEUE.add(connection, [replace(REMAKE, unique="rebuild/b/0")])
+        assert (QUEUE.left(connection, "rebuild/a/"), QUEUE.left(connection, "rebuild/")) == (3, 4)
+        first = QUEUE.pending(connection, [2], limit=1)[0]
+        QUEUE.done(connection, [first.request_id])
+        assert QUEUE.left(connection, "rebuild/a/") == 2
