@@ -180,3 +180,14 @@ def test_bars_of_two_tickers_are_refused() -> None:
 
 def test_start_up_bars_cover_every_look_back_of_minute_features() -> None:
     assert max(feature.start_up for feature in CATALOGUE if feature.timeframe == "1m") <= START_UP_BARS
+
+
+def test_minute_features_are_started_up_with_the_last_bars_before_the_week_and_no_others() -> None:
+    bars = walk(minutes_of(MONDAY.replace(day=5), MONDAY.replace(day=23)), seed=9)
+    before = int((bars["timestamp"] < WEEK.start).sum())
+    minute = [feature.name for feature in OURS]
+    whole = bits(compute_week(bars, EMPTY_CONTEXT, WEEK).select(minute))
+    enough = compute_week(bars[before - START_UP_BARS :], EMPTY_CONTEXT, WEEK).select(minute)
+    assert bits(enough).equals(whole)
+    fewer = compute_week(bars[before - START_UP_BARS + 1 :], EMPTY_CONTEXT, WEEK).select(minute)
+    assert not bits(fewer).equals(whole)
