@@ -106,7 +106,9 @@ def test_week_with_late_doubled_and_corrected_bars_has_each_row_as_by_itself(dat
     bars = bars.with_columns(pl.max_horizontal("known_at", pl.col("timestamp") + BAR_LENGTH))
     for _ in range(data.draw(st.integers(0, 4))):
         place = data.draw(st.integers(BEFORE - 60, BEFORE + INSIDE - 1))
-        known_at = data.draw(st.sampled_from(instants)) + timedelta(seconds=data.draw(st.integers(1, 50)))
+        known_at = data.draw(st.sampled_from(instants)) + timedelta(
+            seconds=data.draw(st.integers(1, 50)), microseconds=1
+        )
         more.append(corrected(bars, place, max(known_at, bars["known_at"][place] + timedelta(seconds=1))))
     doubled = bars.sample(20, seed=1).with_columns(pl.col("known_at") + timedelta(seconds=7), source=pl.lit("again"))
     every = pl.concat([bars, *more, doubled.tail(data.draw(st.integers(0, 20)))]).sample(
