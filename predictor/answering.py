@@ -109,9 +109,8 @@ def answer(row: FeatureRow, models: Iterable[ServingModel], made_at: datetime) -
 def _ask(model: ServingModel, row: FeatureRow) -> ModelAnswer:
     event, bundle = model.event, model.bundle
     if event.simulated != row.simulated:
-        raise ContractError(
-            f"{row.ticker}: a model of {_world(event.simulated)} data may not answer {_world(row.simulated)} rows."
-        )
+        worlds = f"a model of {_world(event.simulated)} data may not answer a row of {_world(row.simulated)} data"
+        raise ContractError(f"{row.ticker}: {worlds}. Train this ticker again.")
     value = float(bundle.predict(values_vector(row, bundle.manifest.features).reshape(1, -1))[0])
     if model.is_classifier:
         value = min(1.0, max(0.0, value))

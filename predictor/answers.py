@@ -7,6 +7,7 @@ from datetime import datetime
 
 from shared.contracts.predictions import Prediction
 from shared.contracts.rows import FeatureRow
+from shared.storage.closes import Close
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +64,6 @@ class Silence:
 
     reason: str
     missing: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Close:
-    """A raw close at its bar's start."""
-
-    timestamp: datetime
-    close: float
 
 
 class AnswerBook:

@@ -10,6 +10,7 @@ from typing import Final
 
 from predictor.answers import AnswerBook, Shown, Silence
 from predictor.broadcast import Broadcast
+from predictor.history import Past
 from predictor.metrics import Metrics
 from predictor.models import ModelBook
 from predictor.problems import ProblemError
@@ -21,7 +22,6 @@ from shared.contracts.bars import SIMULATED_PREFIX
 from shared.contracts.truth import PlantedTruth, decode_truth
 from shared.ports import RecordWriter
 from shared.storage.models import ModelRegistry
-from shared.storage.prediction_ledger import PredictionLedger
 
 NO_ROW: Final = Silence("no feature row has come yet", ("features",))
 _log = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ class Books:
 class Stores:
     """PostgreSQL, which only history needs."""
 
-    ledger: PredictionLedger
+    past: Past
     registry: ModelRegistry
     training: TrainingWatch
 

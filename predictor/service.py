@@ -15,6 +15,7 @@ from predictor.broadcast import Broadcast
 from predictor.desk import Books, Desk, Health, Stores, Truth
 from predictor.engine import Engine, Outlets
 from predictor.feeds import Feed, Refusals, Threads
+from predictor.history import Past
 from predictor.metrics import Metrics
 from predictor.models import ModelBook
 from predictor.runs import RunBook, TrainingWatch, decode_run
@@ -31,6 +32,7 @@ from shared.kafka.producer import KafkaWriter
 from shared.ports import Record
 from shared.runtime.service import Runtime
 from shared.settings import KafkaSettings, ModelSettings, PostgresSettings
+from shared.storage.closes import CloseReader
 from shared.storage.job_progress import JobsView, TickerProgress
 from shared.storage.models import ModelRegistry
 from shared.storage.postgres import make_engine
@@ -67,6 +69,7 @@ def make_desk(runtime: Runtime, settings: PredictorSettings) -> Desk:
     models = ModelSettings.load()
     engine = make_engine(PostgresSettings.load())
     runtime.resources.callback(engine.dispose)
+    past = Past(PredictionLedger(engine), CloseReader(engine))
     truth = settings.simulated_truth_file or runtime.settings.tickerstream_home / TRUTH_FILE
     return Desk(
         settings=settings,
@@ -77,7 +80,7 @@ def make_desk(runtime: Runtime, settings: PredictorSettings) -> Desk:
             runs=RunBook(),
             truth=Truth(truth),
         ),
-        stores=Stores(PredictionLedger(engine), ModelRegistry(engine), TrainingWatch(JobsView(engine))),
+        stores=Stores(past, ModelRegistry(engine), TrainingWatch(JobsView(engine))),
         writer=runtime.resources.enter_context(KafkaWriter(KafkaSettings.load(), runtime.name)),
         broadcast=Broadcast(),
         metrics=Metrics(),

@@ -13,7 +13,7 @@ from producers.source import LiveSource, Source
 from shared.clock import Clock
 from shared.contracts.topics import BARS_HISTORY, BARS_LIVE, CORPORATE_ACTIONS, FILINGS
 from shared.errors import ConfigurationError
-from shared.settings import KafkaSettings, PostgresSettings
+from shared.settings import KafkaSettings, PostgresSettings, RuntimeSettings
 
 if TYPE_CHECKING:
     from producers.files.options import FileOptions
@@ -124,7 +124,7 @@ def _path(path: Path | None, option: str) -> Path:
 def _stock_simulated(arguments: Arguments, _: Clock) -> Source:
     from producers.simulated.source import SimulatedHistory
 
-    return SimulatedHistory(_world(arguments))
+    return SimulatedHistory(_recorded_world(arguments))
 
 
 def _macro_simulated(arguments: Arguments, _: Clock) -> Source:
@@ -142,8 +142,17 @@ def _company_simulated(arguments: Arguments, _: Clock) -> Source:
 def _live_simulated(arguments: Arguments, clock: Clock) -> Live:
     from producers.simulated.live import SimulatedLive
 
-    world = _world(arguments)
+    world = _recorded_world(arguments)
     return Live(world.world, lambda since: SimulatedLive(world, clock, since))
+
+
+def _recorded_world(arguments: Arguments) -> "SimulatedSettings":
+    """Return the world, what is planted in it being recorded: estimates are shown beside it."""
+    from producers.simulated.truth import write_truth
+
+    world = _world(arguments)
+    write_truth(world, RuntimeSettings.load().tickerstream_home)
+    return world
 
 
 def _world(arguments: Arguments) -> "SimulatedSettings":

@@ -37,7 +37,7 @@ class ClosePoint(BaseModel):
 class PredictionHistory(BaseModel):
     """The last closes and answers of a ticker, oldest first.
 
-    `complete` is false where memory has fewer than were asked for and the ledger does not answer.
+    `complete` is false where memory has fewer than were asked for and PostgreSQL does not answer.
     """
 
     ticker: str
@@ -95,7 +95,7 @@ def router(desk: Desk) -> APIRouter:
         check_names([ticker])
         if not desk.knows(ticker):
             raise desk.refuse(ticker)
-        found = await run_in_threadpool(history_of, desk.answers, desk.stores.ledger, ticker, limit)
+        found = await run_in_threadpool(history_of, desk.answers, desk.stores.past, ticker, limit)
         closes = [ClosePoint(timestamp=one.timestamp, close=one.close) for one in found.closes]
         head = PredictionHistory(ticker=ticker, closes=closes, complete=found.complete, predictions=[])
         text = head.model_dump_json(exclude={"predictions"}).encode()
@@ -120,7 +120,7 @@ async def _as_of(desk: Desk, ticker: str, as_of: Instant) -> Response:
     if shown is not None:
         return Response(shown.body(time.time()), media_type=JSON)
     try:
-        found = await run_in_threadpool(desk.stores.ledger.at, ticker, as_of)
+        found = await run_in_threadpool(desk.stores.past.ledger.at, ticker, as_of)
     except TickerstreamError as error:
         detail = f"Memory does not go back to then, and the ledger does not answer: {error}"
         raise ProblemError(503, "no-ledger", "The ledger does not answer", detail) from error

@@ -106,7 +106,7 @@ function drawDetail() {
   $("planted").replaceChildren(...planted(one));
   if (state.history && state.history.ticker === one.ticker && state.history.closes.length) {
     drawChart($("chart"), state.history);
-    $("chart-note").textContent = "Closes, and dashed the level that was said for then. " + (state.history.complete ? "" : "Older ones are not at hand: the ledger does not answer.");
+    $("chart-note").textContent = "Closes, and dashed the level that was said for then. " + (state.history.complete ? "" : "Older ones are not at hand: PostgreSQL does not answer.");
   } else { clearChart(); $("chart-note").textContent = ""; }
 }
 

@@ -1,6 +1,6 @@
 // The chart of one ticker: closes, and the level that was said for each minute.
 const { createChart, LineStyle, LineSeries, AreaSeries } = window.LightweightCharts;
-const MINUTE = 60;
+const MINUTE = 60, LONGEST_GAP = 4.5 * 86400, HOLE = 6 * MINUTE;
 let chart = null, closes = null, levels = null, shown = "";
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -29,10 +29,21 @@ export function recolour() {
 /** Draw the history of one ticker. */
 export function drawChart(element, history) {
   if (!chart) make(element);
-  const points = new Map(history.closes.map((one) => [at(one.timestamp), one.close]));
+  const points = new Map(unbroken(history.closes).map((one) => [at(one.timestamp), one.close]));
   closes.setData([...points].sort(([a], [b]) => a - b).map(([time, value]) => ({ time, value })));
-  levels.setData(said(history, points));
-  if (shown !== history.ticker) { shown = history.ticker; chart.timeScale().setVisibleLogicalRange({ from: Math.max(-1, points.size - 90), to: points.size + 7 }); }
+  const first = points.keys().next().value, level = said(history, points).filter(({ time }) => time >= first);
+  levels.setData(level.map((one, n) => (n && one.time - level[n - 1].time > HOLE ? { ...one, color: "transparent" } : one)));
+  if (shown === history.ticker) return;
+  shown = history.ticker;
+  const size = new Set([...points.keys(), ...level.map(({ time }) => time)]).size;
+  chart.timeScale().setVisibleLogicalRange({ from: Math.max(-1, size - 100), to: size + 1 });
+}
+
+/** The last closes without a hole of more than a long weekend: older rows of a backfill are far apart. */
+function unbroken(all) {
+  let first = all.length - 1;
+  while (first > 0 && at(all[first].timestamp) - at(all[first - 1].timestamp) < LONGEST_GAP) first--;
+  return all.slice(Math.max(0, first));
 }
 
 /** The levels that models with skill said for each minute; of a baseline's only the newest: the others repeat the close. */
