@@ -8,11 +8,11 @@ const state = { tickers: new Map(), models: new Map(), alerts: new Map(), runs: 
 const $ = (id) => document.getElementById(id);
 const dirty = new Set();
 
-// ---- drawing, at most once a frame ----------------------------------------------------------------------------------
+// ---- drawing, at most ten times a second ----------------------------------------------------------------------------
 
 const parts = { tiles: drawTiles, tickers: drawTickers, detail: drawDetail, work: drawWork };
 function draw(...names) {
-  if (!dirty.size) requestAnimationFrame(() => { const now = [...dirty]; dirty.clear(); now.forEach((name) => parts[name]()); });
+  if (!dirty.size) setTimeout(() => { const now = [...dirty]; dirty.clear(); now.forEach((name) => parts[name]()); }, 100);
   names.forEach((name) => dirty.add(name));
 }
 
@@ -29,16 +29,16 @@ function drawTiles() {
   $("verdict-bar").replaceChildren(...counts.filter(([, n]) => n).map(([verdict, n]) => h("i", { dataset: { verdict }, style: { flexGrow: n, flexBasis: 0 } })));
   $("verdict-bar").setAttribute("aria-label", counts.map(([verdict, n]) => `${n} ${verdict}`).join(", "));
   $("verdict-legend").replaceChildren(...counts.map(([verdict, n]) => h("span", { dataset: { verdict } }, h("b", {}, n), ` ${verdict}`)));
-  drawFalseSkill(models.length, counts[0][1]);
+  drawFalseSkill(models.length - counts[3][1], counts[0][1]);
 }
 
-function drawFalseSkill(models, skilled) {
+function drawFalseSkill(judged, skilled) {
   const rule = "Verdicts of one run are held to a false discovery rate of 5 % (Benjamini-Hochberg): ";
   const most = (0.05 * skilled).toLocaleString("en", { maximumFractionDigits: 2 });
   const here = skilled
     ? `of the ${skilled} “skill” here, about ${most} are to be expected false.`
-    : models ? "none of the models here has “skill”." : "";
-  $("false-skill").textContent = `${rule}${here} Taken one by one instead, one worthless model in twenty would pass by luck${models ? `: about ${(models / 20).toFixed(1)} of these ${models}` : ""}. Where nothing at all can be foretold, at most one run in twenty shows a “skill”.`;
+    : judged ? "none of the models here has “skill”." : "";
+  $("false-skill").textContent = `${rule}${here} Taken one by one instead, one worthless model in twenty would pass by luck${judged ? `: about ${(judged / 20).toFixed(1)} of these ${judged}` : ""}. Where nothing at all can be foretold, at most one run in twenty shows a “skill”.`;
 }
 
 function drawTickers() {
