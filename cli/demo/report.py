@@ -40,6 +40,7 @@ class DemoReport:
         seconds: How long it took.
         peak_rss_mib: The most memory that each process held, MiB.
         peak_together_mib: The most that the stack held at one moment, MiB.
+        cpu_seconds: Processor time that each process of the stack used from publishing on.
         served: What became of it past the lake; None where that was not gone.
     """
 
@@ -49,6 +50,7 @@ class DemoReport:
     seconds: Seconds = field(default_factory=Seconds)
     peak_rss_mib: dict[str, float] = field(default_factory=dict)
     peak_together_mib: float = 0.0
+    cpu_seconds: dict[str, float] = field(default_factory=dict)
     served: ServedResult | None = None
 
     @property
@@ -128,6 +130,7 @@ class DemoReport:
             "bars_per_second": self.bars_per_second,
             "peak_rss_mib": self.peak_rss_mib,
             "peak_together_mib": self.peak_together_mib,
+            "cpu_seconds": self.cpu_seconds,
         }
 
 
@@ -152,8 +155,10 @@ def show_proof(output: Output, report: DemoReport) -> None:
     output.table([Column("stage", style="bold"), number("time")], _stages(report))
     output.line()
     peak: Mapping[str, float] = found["peak_rss_mib"]
-    together = ("the stack together", found["peak_together_mib"])
-    output.table([Column("process", style="bold"), number("peak MiB")], [*peak.items(), together])
+    cpu: Mapping[str, float] = found["cpu_seconds"]
+    rows_of = [(name, mib, cpu.get(name)) for name, mib in peak.items()]
+    together = ("the stack together", found["peak_together_mib"], round(sum(cpu.values()), 1))
+    output.table([Column("process", style="bold"), number("peak MiB"), number("CPU s")], [*rows_of, together])
 
 
 def _bars_rows(found: Mapping[str, Any]) -> list[tuple[str, int, str]]:

@@ -8,9 +8,9 @@ from enum import StrEnum
 from typing import Final
 
 from cli.demo.held_out import before, day_before, last_session
-from cli.demo.memory import MemoryWatch
 from cli.demo.report import DemoReport, Seconds, peaks
 from cli.demo.served import ServedWay
+from cli.demo.usage import UsageWatch
 from cli.live import stream
 from cli.output import Output, duration
 from cli.pipeline.backfill import BackfillRun, Result
@@ -99,7 +99,7 @@ class DemoRun:
             stack.wipe(self._home)
         system = self._start()
         seconds.start = time.monotonic() - self._begun
-        with MemoryWatch(self._home) as memory, board(self._output) as shown:
+        with UsageWatch(self._home) as usage, board(self._output) as shown:
             if self._hold_out:
                 self._keep_back(shown)
             backfill = plan(self._choice, system.kafka)
@@ -114,8 +114,9 @@ class DemoRun:
             if self._until == Until.SERVED:
                 self._serve(system, backfill.run.run_id, report, shown)
         seconds.total = time.monotonic() - self._begun
-        report.peak_rss_mib = peaks(memory.peaks, published)
-        report.peak_together_mib = memory.together
+        report.peak_rss_mib = peaks(usage.peaks, published)
+        report.peak_together_mib = usage.together
+        report.cpu_seconds = usage.cpu_seconds
         return report
 
     def go_live(self, speed: float | None) -> int:

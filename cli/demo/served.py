@@ -33,7 +33,7 @@ class ServedResult:
         models_trained: Jobs that made a model.
         failed: A line for each job that made no model: most have too little to train on.
         broken: How many of those were tried again in vain: something is out of order.
-        verdicts: Of the models that serve: how many have which.
+        verdicts: Of the models that answered: how many have which.
         predictions: The first ones that were served, by ticker.
         features_seconds: From the lake's proof until every row was there.
         train_seconds: From then until every job was through.
@@ -52,7 +52,7 @@ class ServedResult:
 
     @property
     def models_served(self) -> int:
-        """Return how many models serve."""
+        """Return how many models answered."""
         return sum(self.verdicts.values())
 
     def document(self) -> dict[str, Any]:
@@ -137,26 +137,29 @@ class ServedWay:
             time.sleep(LOOK_SECONDS)
 
     def _serve(self, registry: ModelRegistry, client: PredictorClient) -> None:
-        """Wait for a prediction of every ticker that has a model."""
-        deployed = [one for one in registry.served() if one.model.ticker in self._bars]
-        due = sorted({one.model.ticker for one in deployed})
+        """Wait for a prediction of every ticker that has a model, by all models in force and with their verdicts."""
+        due: dict[str, set[tuple[str, Verdict]]] = {}
+        for one in registry.served():
+            if one.model.ticker in self._bars:
+                due.setdefault(one.model.ticker, set()).add((one.model.model_id, one.verdict))
         line, deadline = self._shown.line("predict", "tickers"), time.monotonic() + ANSWER_SECONDS
         found: dict[str, Prediction] = {}
         while len(found) < len(due):
-            for ticker in due:
-                if ticker not in found and (prediction := self._ask(client, ticker)) is not None:
+            for ticker in sorted(due.keys() - found.keys()):
+                prediction = self._ask(client, ticker)
+                if prediction and {(one.model_id, one.verdict) for one in prediction.models} == due[ticker]:
                     found[ticker] = prediction
             line.update(len(found), len(due), "")
             if len(found) < len(due):
-                self._wait_for(next(ticker for ticker in due if ticker not in found), deadline)
+                self._wait_for(min(due.keys() - found.keys()), deadline)
         line.finish(len(found))
-        self._result.predictions = list(found.values())
-        self._result.verdicts = dict(Counter(one.verdict for one in deployed))
+        self._result.predictions = [found[ticker] for ticker in sorted(found)]
+        self._result.verdicts = dict(Counter(one.verdict for p in found.values() for one in p.models))
 
     def _wait_for(self, ticker: str, deadline: float) -> None:
         if time.monotonic() > deadline:
             raise TransientError(
-                f"there is no prediction of {ticker} after {ANSWER_SECONDS:g} s; "
+                f"there is no prediction of {ticker} by all of its models after {ANSWER_SECONDS:g} s; "
                 f"see `tickerstream predict {ticker}` and `tickerstream logs predictor`."
             )
         self._health()

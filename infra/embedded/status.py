@@ -15,6 +15,7 @@ from infra.embedded.services import PREDICTOR
 from infra.embedded.state import UnitState, load_state
 
 MIB = 1 << 20
+_CPU_TIMES = ("user", "system", "children_user", "children_system")
 HEALTHY = frozenset({"running", "paused", "finished"})
 
 
@@ -31,6 +32,7 @@ class ProcessStatus:
         port: Port that it listens on.
         rss_mib: Memory that it holds now, MiB; of PostgreSQL all processes together.
         peak_rss_mib: The most that it held, MiB.
+        cpu_seconds: Processor time that it has used, its children included.
         uptime_seconds: How long it has run.
         restarts: How often it was started again.
         last_exit: Exit code of its last end.
@@ -46,6 +48,7 @@ class ProcessStatus:
     port: int | None = None
     rss_mib: float | None = None
     peak_rss_mib: float | None = None
+    cpu_seconds: float | None = None
     uptime_seconds: float | None = None
     restarts: int = 0
     last_exit: int | None = None
@@ -112,6 +115,7 @@ def _process_status(home: Home, unit: UnitState) -> ProcessStatus:
         unit.port,
         rss,
         peak,
+        _cpu_seconds(process) if process else None,
         round(time.time() - unit.started_at, 1) if process and unit.started_at else None,
         unit.restarts,
         unit.last_exit,
@@ -148,6 +152,15 @@ def _memory(process: psutil.Process) -> tuple[float | None, float | None]:
     except psutil.Error:
         return None, None
     return round(rss / MIB, 1), round(max(rss / MIB, peak_rss_mib(process.pid) or 0.0), 1)
+
+
+def _cpu_seconds(process: psutil.Process) -> float | None:
+    """Return processor time in seconds: its own, of children that ended, and of those that run."""
+    try:
+        times = [process.cpu_times(), *(child.cpu_times() for child in process.children(recursive=True))]
+    except psutil.Error:
+        return None
+    return round(sum(sum(getattr(one, name, 0.0) for name in _CPU_TIMES) for one in times), 1)
 
 
 def peak_rss_mib(pid: int) -> float | None:
