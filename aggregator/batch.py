@@ -39,6 +39,7 @@ class Incoming:
         facts: New slow facts, each with Kafka's time of its record.
         events: Run events, in order.
         runs: Run -> tickers that it brought bars of.
+        skipped: Ticker-weeks whose bars make no rows.
         rows: How many bars are valid.
         refused: How many bars are not.
     """
@@ -48,6 +49,7 @@ class Incoming:
     facts: list[tuple[Fact, datetime]] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     runs: dict[str, set[str]] = field(default_factory=dict)
+    skipped: list[tuple[str, IsoWeek]] = field(default_factory=list)
     rows: int = 0
     refused: int = 0
 
@@ -68,7 +70,10 @@ class Incoming:
         decoded = decode_bar_record(record)
         self.pass_over(record)
         self.refused += decoded.refused
-        if decoded.ticker in skipped or not decoded.weeks:
+        if decoded.ticker in skipped:
+            self.skipped += [(decoded.ticker, week) for week in decoded.weeks]
+            return
+        if not decoded.weeks:
             return
         known = self.tickers.setdefault(decoded.ticker, TickerBars(decoded.ticker, slot_of(record)))
         for week, bars in decoded.weeks.items():

@@ -44,13 +44,16 @@ class KnownBars:
         self._assignment = assignment
         self._topics = topics
 
-    def weeks(self, ticker: str, partition: int, wanted: Iterable[IsoWeek]) -> dict[IsoWeek, pl.DataFrame]:
+    def weeks(
+        self, ticker: str, partition: int, wanted: Iterable[IsoWeek], *, ask: bool = False
+    ) -> dict[IsoWeek, pl.DataFrame]:
         """Return the known bars of these weeks, lake columns; empty frames where there are none.
 
         Args:
             ticker: Whose.
             partition: Its partition.
             wanted: Which weeks.
+            ask: Whether the lake is asked though no record brought bars of the week: it may be older than the topics.
 
         Raises:
             TransientError: the lake or Kafka does not answer.
@@ -63,7 +66,7 @@ class KnownBars:
             kept = self._packed.get(ticker, week)
             if kept is not None:
                 found[week] = kept
-            elif complete and not self._packed.was_put(ticker, week):
+            elif complete and not ask and not self._packed.was_seen(ticker, week):
                 found[week] = EMPTY
             else:
                 unknown.append(week)
@@ -78,6 +81,10 @@ class KnownBars:
     def put(self, ticker: str, week: IsoWeek, bars: pl.DataFrame) -> None:
         """Keep what is known of a week by now, of which rows are made."""
         self._packed.put(ticker, week, bars)
+
+    def pass_over(self, ticker: str, week: IsoWeek) -> None:
+        """Note that bars of a week came of which no rows are made now: the lake has them."""
+        self._packed.note(ticker, week)
 
     def trim(self, ticker: str, newest: IsoWeek) -> None:
         """Keep of a ticker what the weeks from `newest` on need."""
@@ -102,6 +109,6 @@ class KnownBars:
 
     def _until(self, ticker: str, slots: list[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Return how far Kafka has to be read: of a ticker that we have not met, nothing came since we began."""
-        if self._packed.was_put(ticker):
+        if self._packed.was_seen(ticker):
             return {tp: self._assignment.claim(tp).next_offset for tp in slots if self._assignment.owns(tp)}
         return {tp: self._assignment.began(tp) for tp in slots if self._assignment.owns(tp)}

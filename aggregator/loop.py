@@ -131,6 +131,7 @@ class Membership:
                 break
             except StaleContextError:
                 self._counters["made_again"] += 1
+        parts.maker.pass_over(bars.skipped)
         self._changed(made)
         self._count(bars, stored)
 

@@ -90,9 +90,14 @@ class RowMaker:
         newest = weeks[-1] if latest is None else max(weeks[-1], IsoWeek.of(latest))
         self._known.trim(new.ticker, newest)
 
+    def pass_over(self, skipped: Iterable[tuple[str, IsoWeek]]) -> None:
+        """Note bars of which no rows are made now."""
+        for ticker, week in skipped:
+            self._known.pass_over(ticker, week)
+
     def week_again(self, ticker: str, slot: TopicPartition, week: IsoWeek, news: News, made: Made) -> None:
         """Make rows of a week again that `news` may have changed."""
-        known = self._known.weeks(ticker, slot[1], window_of(week))
+        known = self._known.weeks(ticker, slot[1], window_of(week), ask=True)
         made.add(slot, self._revisions(ticker, week, known, news))
 
     def forget(self) -> None:

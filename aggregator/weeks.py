@@ -42,8 +42,12 @@ class PackedWeeks:
         for marked in (self._seen, self._handled) if handled else (self._seen,):
             marked.setdefault(ticker, set()).add(_number(week))
 
-    def was_put(self, ticker: str, week: IsoWeek | None = None) -> bool:
-        """Return whether bars of the ticker (of that week) were ever kept, though they may have been let go since."""
+    def note(self, ticker: str, week: IsoWeek) -> None:
+        """Remember that there are bars of a week which are not kept here."""
+        self._seen.setdefault(ticker, set()).add(_number(week))
+
+    def was_seen(self, ticker: str, week: IsoWeek | None = None) -> bool:
+        """Return whether there were ever bars of the ticker (of that week), though they may not be kept (any more)."""
         seen = self._seen.get(ticker)
         return seen is not None and (week is None or _number(week) in seen)
 

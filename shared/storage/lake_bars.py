@@ -1,20 +1,14 @@
 """Reads a ticker's bars from the lake by ISO week: every version, as the features are made from."""
 
 import io
-import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Final
+from collections.abc import Mapping
 
 import polars as pl
 
-from shared.contracts.lake import ACTIONS, FUNDAMENTALS, MACRO, STOCK, Dataset, actions_object, stock_object
-from shared.contracts.versions import union_versions
+from shared.contracts.lake import STOCK, Dataset, stock_object
 from shared.contracts.weeks import IsoWeek
 from shared.errors import ContractError
-from shared.features.context import Context
 from shared.ports import ObjectStore
-
-_WEEK: Final = re.compile(r"_(\d{4})-W(\d\d)\.parquet$")
 
 
 class LakeBars:
@@ -36,56 +30,11 @@ class LakeBars:
         """
         return _read(self._store, STOCK, stock_object(ticker, week))
 
-    def weeks(self, ticker: str) -> list[IsoWeek]:
-        """Return the weeks that the lake has bars of, in order."""
-        names = (info.name for info in self._store.list(STOCK.bucket, f"{ticker}/"))
-        found = (_WEEK.search(name) for name in names)
-        return sorted(IsoWeek(int(match[1]), int(match[2])) for match in found if match)
-
-    def tickers(self) -> list[str]:
-        """Return the tickers that the lake has bars of, by name."""
-        return sorted({info.name.partition("/")[0] for info in self._store.list(STOCK.bucket)})
-
-
-class LakeContext:
-    """Reads the slow facts from the lake.
-
-    Args:
-        store: Where it lies.
-    """
-
-    def __init__(self, store: ObjectStore) -> None:
-        self._store = store
-        self._macro: dict[bool, pl.DataFrame] = {}
-
-    def context(self, ticker: str, simulated: bool) -> Context:
-        """Return what the lake has for one ticker; the macro series of its world are read once."""
-        if simulated not in self._macro:
-            macro = _gathered(self._store, MACRO, (info.name for info in self._store.list(MACRO.bucket)))
-            self._macro[simulated] = macro.filter(pl.col("simulated") == simulated)
-        filings = (info.name for info in self._store.list(FUNDAMENTALS.bucket, f"{ticker}/"))
-        return Context(
-            self._macro[simulated],
-            _gathered(self._store, FUNDAMENTALS, filings),
-            _gathered(self._store, ACTIONS, [actions_object(ticker)]),
-        )
-
 
 def bars_of_weeks(weeks: Mapping[IsoWeek, pl.DataFrame | None]) -> pl.DataFrame:
     """Return the bars of several weeks in one frame, lake columns."""
     frames = [frame for _, frame in sorted(weeks.items()) if frame is not None]
     return pl.concat(frames, rechunk=True) if frames else pl.DataFrame(schema=STOCK.lake_columns)
-
-
-def _gathered(store: ObjectStore, dataset: Dataset, names: Iterable[str]) -> pl.DataFrame:
-    return union_versions(dataset, *_frames(store, dataset, names))
-
-
-def _frames(store: ObjectStore, dataset: Dataset, names: Iterable[str]) -> Iterator[pl.DataFrame]:
-    for name in names:
-        frame = _read(store, dataset, name)
-        if frame is not None:
-            yield frame
 
 
 def _read(store: ObjectStore, dataset: Dataset, name: str) -> pl.DataFrame | None:

@@ -6,13 +6,13 @@ import polars as pl
 import pytest
 from sqlalchemy import text
 
-from shared.clock import SystemClock
 from shared.contracts.bars import INSTANT
 from shared.features.catalogue import NAMES
+from shared.kafka.partitioner import partition_of
 from shared.storage.postgres import transaction
-from shared.storage.rebuilding import Rebuilt, rebuild_features
+from shared.storage.remakes import REBUILD, Remake, RemakeQueue
 from tests.aggregator.parts import Ground, bars, observed
-from tests.aggregator.test_service import land
+from tests.aggregator.test_service import land, weeks_of
 from tests.shared.features.making import bits
 
 pytestmark = pytest.mark.kafka
@@ -29,19 +29,23 @@ def test_rebuilt_rows_equal_those_made_as_the_bars_came(stand: Ground) -> None:
     )
     told = pl.concat([past, day, corrected])
     with stand.history(past).history(bars("MSFT", minutes=50)).running():
+        stand.await_rows(600)
         stand.live(day).live(corrected).await_rows(told.height, seconds=40)
         stand.await_caught_up().await_remade()
     lived = stand.rows()
     land(stand, told)
     land(stand, bars("MSFT", minutes=50))
 
-    clock = SystemClock()
-    assert rebuild_features(stand.engine, stand.store, clock) == Rebuilt(2, 3, 0, 0)
     with transaction(stand.engine) as connection:
         connection.execute(text("TRUNCATE aggregated_data"))
-    made = rebuild_features(stand.engine, stand.store, clock, ["AAPL"])
+        wishes = [
+            Remake(partition_of(b"AAPL", 2), "AAPL", week.start, week.start, REBUILD, f"rebuild/{number}/{week}")
+            for number in range(2)  # asked for twice, a week is made once
+            for week in weeks_of(told)
+        ]
+        assert RemakeQueue().add(connection, wishes) == 4
+    with stand.running():
+        stand.await_remade()
 
-    assert made.tickers == 1
-    assert made.rows == told.height - 1
     assert bits(stand.rows().select(COLUMNS)).equals(bits(lived.select(COLUMNS)))
     assert stand.count("MSFT") == 0

@@ -96,6 +96,7 @@ def test_day_with_late_doubled_and_corrected_bars_equals_a_fresh_computation(sta
     )
     first = pl.concat([day[:20], day[21:]])
     with stand.history(past).running():
+        stand.await_rows(past.height)
         stand.live(first).await_rows(past.height + 59)
         stand.live(late).live(day[40:45]).live(corrected).live(of_last_week)  # the five are told twice
         stand.await_caught_up().await_remade()
