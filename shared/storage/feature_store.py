@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 import polars as pl
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, text
 
 from shared.contracts.bars import INSTANT
 from shared.errors import ConfigurationError, ContractError
@@ -28,14 +28,21 @@ _OPEN: Final = text(
     FROM feature_sets WHERE name = :feature_set AND state <> 'retired' RETURNING batch_id
     """
 )
-_KEYS: Final = """
-    FROM unnest(CAST(:tickers AS text[]), CAST(:timestamps AS timestamptz[]), CAST(:revisions AS integer[]))
-        AS keys (ticker, "timestamp", revision)
-    WHERE d.feature_set = :feature_set AND d.ticker = keys.ticker AND d."timestamp" = keys."timestamp"
-        AND d.revision = keys.revision
-"""
-_SUPERSEDE: Final = text(f"UPDATE aggregated_data d SET superseded_at = :made_at {_KEYS}")  # noqa: S608  constants
-_SERVE: Final = text(f"UPDATE aggregated_data d SET served = true {_KEYS} AND NOT d.served")  # noqa: S608  constants
+# One ticker each: its partition is then known to the planner, and its rows are looked up in the index.
+_SUPERSEDE: Final = text(
+    """
+    UPDATE aggregated_data SET superseded_at = :made_at
+    WHERE feature_set = :feature_set AND ticker = :ticker AND "timestamp" = ANY(CAST(:timestamps AS timestamptz[]))
+        AND superseded_at IS NULL
+    """
+)
+_SERVE: Final = text(
+    """
+    UPDATE aggregated_data SET served = true
+    WHERE feature_set = :feature_set AND ticker = :ticker AND "timestamp" = :timestamp AND revision = :revision
+        AND NOT served
+    """
+)
 
 
 class FeatureStore:
@@ -99,7 +106,7 @@ class FeatureStore:
         judged = judge(rows, self._newest.in_spans(connection, touched), self._names)
         revised = judged.superseded.height
         if revised:
-            self._update(connection, _SUPERSEDE, judged.superseded, batch.made_at)
+            self._supersede(connection, judged.superseded, batch.made_at)
         if judged.fresh.height:
             self._copy(connection, judged.fresh, batch)
         return Appended(judged.fresh.height - revised, revised, judged.unchanged, judged.outdated)
@@ -114,13 +121,15 @@ class FeatureStore:
 
     def mark_served(self, connection: Connection, rows: pl.DataFrame) -> int:
         """Mark revisions (columns ticker, timestamp, revision) as served; return how many were not before."""
-        return self._update(connection, _SERVE, rows)
+        keys = rows.select("ticker", "timestamp", "revision").rows(named=True)
+        return sum(connection.execute(_SERVE, {**key, "feature_set": self._feature_set}).rowcount for key in keys)
 
-    def _update(
-        self, connection: Connection, statement: TextClause, rows: pl.DataFrame, made_at: datetime | None = None
-    ) -> int:
-        keys = {f"{name}s": rows[name].to_list() for name in ("ticker", "timestamp", "revision")}
-        return connection.execute(statement, {**keys, "feature_set": self._feature_set, "made_at": made_at}).rowcount
+    def _supersede(self, connection: Connection, rows: pl.DataFrame, made_at: datetime) -> None:
+        """Mark the newest revisions of rows (columns ticker, timestamp) as superseded."""
+        for (ticker,), of_ticker in rows.group_by("ticker", maintain_order=True):
+            stamps = of_ticker["timestamp"].to_list()
+            given = {"ticker": ticker, "timestamps": stamps, "made_at": made_at, "feature_set": self._feature_set}
+            connection.execute(_SUPERSEDE, given)
 
     def _copy(self, connection: Connection, rows: pl.DataFrame, batch: OpenBatch) -> None:
         """Add rows with their `revision`, in the columns' order of the table."""

@@ -29,12 +29,17 @@ _FIXED: Final[dict[str, pl.DataType]] = {
 }
 _EXPRESSIONS: Final = {".place": "spans.place", ".regular": "d.session = 'regular'"}
 
-# The innermost FROM; %(...)s are filled in by the driver.
+# Each ticker's rows are looked up by themselves, in the index: OFFSET and LIMIT keep the planner from joining the spans
+# with the whole table. %(...)s are filled in by the driver.
 _IN_SPANS: Final = """
     FROM unnest(%(tickers)s::text[], %(firsts)s::timestamptz[], %(lasts)s::timestamptz[])
         WITH ORDINALITY AS spans (ticker, first, last, place)
-    JOIN aggregated_data d ON d.feature_set = %(feature_set)s AND d.ticker = spans.ticker
-        AND d."timestamp" BETWEEN spans.first AND spans.last AND d.superseded_at IS NULL
+    CROSS JOIN LATERAL (
+        SELECT * FROM aggregated_data
+        WHERE feature_set = %(feature_set)s AND ticker = spans.ticker
+            AND "timestamp" BETWEEN spans.first AND spans.last AND superseded_at IS NULL
+        ORDER BY "timestamp" OFFSET 0
+    ) d
     ORDER BY spans.place, d."timestamp"
 """
 _OF_TICKERS: Final = """
@@ -51,10 +56,11 @@ _TOUCHED: Final = text(
     SELECT spans.ticker
     FROM unnest(CAST(:tickers AS text[]), CAST(:firsts AS timestamptz[]), CAST(:lasts AS timestamptz[]))
         AS spans (ticker, first, last)
-    WHERE EXISTS (
-        SELECT FROM aggregated_data d WHERE d.feature_set = :feature_set AND d.ticker = spans.ticker
-        AND d."timestamp" BETWEEN spans.first AND spans.last
-    )
+    CROSS JOIN LATERAL (
+        SELECT FROM aggregated_data
+        WHERE feature_set = :feature_set AND ticker = spans.ticker AND "timestamp" BETWEEN spans.first AND spans.last
+        ORDER BY "timestamp" LIMIT 1
+    ) hit
     """
 )
 

@@ -31,9 +31,12 @@ class TrainableRows:
     def active_tickers(self, feature_set: str) -> list[str]:
         """Return the active tickers that have rows, by name."""
         query = """
-            SELECT ticker FROM tickers WHERE active AND EXISTS (
-                SELECT FROM aggregated_data a WHERE a.feature_set = :name AND a.ticker = tickers.ticker
-            ) ORDER BY ticker
+            SELECT tickers.ticker FROM tickers
+            CROSS JOIN LATERAL ( -- LIMIT: one look into the index a ticker, no join with all rows
+                SELECT FROM aggregated_data a
+                WHERE a.feature_set = :name AND a.ticker = tickers.ticker ORDER BY "timestamp" LIMIT 1
+            ) any_row
+            WHERE active ORDER BY tickers.ticker
         """
         with transaction(self._engine) as connection:
             return list(connection.execute(text(query), {"name": feature_set}).scalars())

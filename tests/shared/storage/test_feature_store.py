@@ -280,3 +280,20 @@ def test_killed_between_copy_and_commit_leaves_nothing(engine: Engine, database:
         outcome = STORE.append(connection, rows(minutes=range(5000)), STORE.open_batch(connection, BATCH))
     assert moved.next_offset == 12
     assert outcome == Appended(5000, 0, 0, 0)
+
+
+def test_no_look_up_reads_the_table_whole(engine: Engine) -> None:
+    """However many rows there are, also when the planner has statistics."""
+    tickers = ("AAPL", "MSFT", "SIM.A")
+    append(engine, pl.concat([rows(ticker, range(9_000)) for ticker in tickers]))
+    with transaction(engine) as connection:
+        connection.execute(text("ANALYZE aggregated_data"))
+    scans = "SELECT sum(seq_scan), sum(idx_scan) FROM pg_stat_xact_user_tables WHERE relname LIKE 'aggregated_data_%'"
+    with transaction(engine) as connection:
+        opened = STORE.open_batch(connection, BATCH)
+        STORE.append(connection, known_later(rows(minutes=range(100), seed=1)), opened)
+        STORE.append(connection, pl.concat([rows(ticker, range(9_000, 9_500)) for ticker in tickers]), opened)
+        STORE.mark_served(connection, STORE.newest_rows(connection, tickers))
+        whole, by_index = connection.execute(text(scans)).one()
+    assert whole == 0
+    assert by_index > 0
