@@ -1,13 +1,14 @@
 """Whole predictors on a real broker: rows and deployments in, answers out, through faults and restarts."""
 
 import json
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
+from sqlalchemy import Engine
 
 from infra.embedded.ports import free_port
 from predictor.answering import prediction_id
@@ -16,10 +17,13 @@ from shared.contracts.predictions import Prediction
 from shared.contracts.topics import DEAD_LETTERS, FEATURES, MODEL_EVENTS
 from shared.modelling.bundle import load_bundle, write_bundle
 from shared.settings import PostgresSettings
+from shared.storage.deployments import Decision, Deployments
+from shared.storage.jobs import NewRun, TrainingJobs
+from shared.storage.models import NewModel
 from shared.storage.postgres import make_engine
 from shared.storage.prediction_ledger import PredictionLedger
 from shared.testing.eventually import eventually
-from tests.predictor.making import bundles, deployed, event_of, feature_row
+from tests.predictor.making import NOW, bundles, deployed, event_of, feature_row
 from tests.predictor.serving import Broker, Serving, serving
 
 pytestmark = pytest.mark.kafka
@@ -245,8 +249,37 @@ def test_as_of_and_history_reach_back_to_the_ledger(
         assert [found["id"] for found in history["predictions"]] == [earlier.id, newest.id]
         assert history["complete"] is True
         assert [datetime.fromisoformat(one["timestamp"]) for one in history["closes"]][-1] == newest.timestamp
-        assert one.get("/v1/runs").json()["training"]["reachable"] is True
+        check_training_shows(one, engine)
     engine.dispose()
+
+
+def check_training_shows(one: Serving, engine: Engine) -> None:
+    """Expect jobs as they progress, and the deployments in force at an instant as the registry has them."""
+    jobs = TrainingJobs(engine)
+    jobs.file(NewRun("by-hand", "source", ["LEDGER"], ["regression_gb"], "f1"))
+    (job,) = jobs.claim("by-hand", "LEDGER", "me", timedelta(seconds=60))
+    jobs.report(job, "fit", 0.25)
+
+    def progress() -> list[tuple[str, float, str]]:
+        training = one.get("/v1/runs").json()["training"]
+        assert training["reachable"], training["reason"]
+        return [(found["ticker"], found["progress"], found["stage"]) for found in training["tickers"]]
+
+    eventually(lambda: progress() == [("LEDGER", 0.25, "fit")])
+    new = NewModel(
+        ticker="LEDGER", kind="regression_gb", digest="a" * 64, run_id="by-hand", feature_set="f1", horizon_minutes=5,
+        metrics={}, seconds={}, trained_from=NOW, trained_to=NOW, rows=9, simulated=False,
+    )  # fmt: skip
+    store = Deployments(engine)
+    store.complete(job, new, {}, lambda metrics, _: ["worse"] * len(metrics), lambda *_: Decision(True, "first"))
+    at = datetime.now(UTC)
+    (found,) = one.get("/v1/models/LEDGER", at=at.isoformat()).json()["deployments"]
+    assert (found["kind"], found["version"], found["verdict"], found["event"]) == (
+        "regression_gb", 1, "worse", "deployed",
+    )  # fmt: skip
+    before = one.get("/v1/models/LEDGER", at=(at - timedelta(days=1)).isoformat())
+    assert (before.status_code, before.json()["type"]) == (404, "urn:tickerstream:problem:no-model-then")
+    eventually(lambda: one.get("/v1/runs").json()["training"]["runs"][0]["done"] == 1)
 
 
 def test_taken_port_ends_with_one_line(
