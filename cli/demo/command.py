@@ -54,7 +54,7 @@ NEXT_ONCE = (
     ("tickerstream lake ls stock-data{home}", "what is in the lake: tickers, objects, rows, sizes"),
     ("tickerstream lake head {ticker}{home}", "the newest bars of a ticker"),
     ("tickerstream demo{home}", "the same without --once: goes on live"),
-    ("tickerstream up{home}", "start the stack again, then status, topics, dlq, runs, live"),
+    ("tickerstream up{home}", "start the stack again: it says where the page is; then predict, models, status, live"),
 )
 
 

@@ -11,7 +11,7 @@ from shared.storage.job_progress import JobsView, TickerProgress
 LOOK_SECONDS: Final = 0.5
 FILED_SECONDS: Final = 60.0
 STALL_SECONDS: Final = 900.0
-SHOWN_TICKERS: Final = 12
+SHOWN_TICKERS: Final = 8
 _THROUGH: Final = frozenset({"done", "failed"})
 
 
