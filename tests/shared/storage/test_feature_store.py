@@ -143,6 +143,13 @@ def test_frames_of_many_tickers_and_overlapping_ranges(engine: Engine) -> None:
     assert same_bits(newest(engine, "SIM.A").select(*NAMES), week[2].select(*NAMES))
 
 
+def test_rows_between_stored_ones_are_new(engine: Engine) -> None:
+    append(engine, rows(minutes=range(5, 6)))
+    around = pl.concat([rows(minutes=range(2)), rows(minutes=range(9, 11))])
+    assert append(engine, around) == [Appended(4, 0, 0, 0)]
+    assert newest(engine)["revision"].to_list() == [1] * 5
+
+
 def test_newest_rows_are_the_last_bars_newest_revisions(engine: Engine) -> None:
     append(engine, rows("AAPL", range(9)), rows("MSFT", range(4)), known_later(rows("MSFT", range(3, 4), seed=5)))
     with transaction(engine) as connection:

@@ -69,7 +69,7 @@ def test_owner_in_the_middle_of_a_transaction_finishes_before_it_is_fenced(
     with transaction(engine) as connection:
         moved = offsets.advance(connection, old, 5)
         taker.start()
-        waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+        waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
         eventually(lambda: connection.execute(waiting).scalar_one() == 1)
         assert not claimed
     taker.join(30)
