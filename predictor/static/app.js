@@ -46,7 +46,7 @@ function drawTickers() {
   const body = $("tickers"), rows = new Map([...body.children].map((row) => [row.dataset.ticker, row]));
   const next = wanted.map((one) => {
     const row = tickerRow(one), old = rows.get(one.ticker);
-    if (old && old.dataset.shown && old.dataset.shown !== row.dataset.shown) row.classList.add("fresh");
+    if (old?.dataset.shown && old.dataset.shown !== row.dataset.shown) row.classList.add("fresh");
     if (old && old.contains(document.activeElement)) queueMicrotask(() => row.querySelector(".pick")?.focus());
     return row;
   });
@@ -117,7 +117,7 @@ function answer(p) {
   return [
     h("div", {}, h("span", { class: "label" }, "Close"), h("b", {}, price(p.close)), " ", h("small", { class: "note" }, utc(p.as_of))),
     h("div", {}, h("span", { class: "label" }, `Level in ${p.horizon_minutes} min`), h("b", {}, price(p.price_level)), " ", h("small", { class: tone(p.expected_return) }, percent(p.expected_return))),
-    h("div", {}, h("span", { class: "label" }, "Chance of a rise"), h("b", {}, p.probability_up === null ? "unknown" : share(p.probability_up)), " ", h("small", { class: p.direction || "" }, p.direction || "")),
+    h("div", {}, h("span", { class: "label" }, "Chance up"), h("b", {}, p.probability_up === null ? "unknown" : share(p.probability_up)), " ", h("small", { class: p.direction || "" }, p.direction || "")),
     h("p", { class: "full" }, lead(p), ` ${said}`),
   ];
 }

@@ -8,7 +8,7 @@ const at = (text) => Math.floor(Date.parse(text) / 1000);
 
 function make(element) {
   chart = createChart(element, {
-    autoSize: true, handleScroll: { vertTouchDrag: false }, rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.12, bottom: 0.1 } },
+    autoSize: true, width: element.clientWidth, height: element.clientHeight, handleScroll: { vertTouchDrag: false }, rightPriceScale: { borderVisible: false, scaleMargins: { top: 0.12, bottom: 0.1 } },
     timeScale: { borderVisible: false, timeVisible: true, secondsVisible: false, rightOffset: 2 }, layout: { attributionLogo: false, background: { color: "transparent" }, fontSize: 11 },
     crosshair: { horzLine: { labelVisible: true }, vertLine: { labelVisible: true } },
   });
@@ -36,7 +36,8 @@ export function drawChart(element, history) {
   if (shown === history.ticker) return;
   shown = history.ticker;
   const size = new Set([...points.keys(), ...level.map(({ time }) => time)]).size;
-  chart.timeScale().setVisibleLogicalRange({ from: Math.max(-1, size - 100), to: size + 1 });
+  // After the next frame: before it the chart does not know its width.
+  requestAnimationFrame(() => requestAnimationFrame(() => chart?.timeScale().setVisibleLogicalRange({ from: Math.max(-1, size - 100), to: size + 1 })));
 }
 
 /** The last closes without a hole of more than a long weekend: older rows of a backfill are far apart. */
