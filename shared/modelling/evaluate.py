@@ -28,7 +28,7 @@ from shared.modelling.verdict import MIN_TEST_SESSIONS, gain_by_sessions
 
 # A fold is fitted on at most so many rows, evenly thinned: labels overlap, so thinning loses little, and a long history
 # is evaluated in bounded time. Every row is tested on; the final fit uses them all.
-MAX_FOLD_ROWS = 200_000
+MAX_FOLD_ROWS = 100_000
 MIN_ROWS = 100  # fewer labelled rows make no model
 
 

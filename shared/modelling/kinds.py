@@ -100,7 +100,7 @@ def _forest_parameters(sample: Sample) -> Parameters:
         "boost_from_average": False,
         "bagging_fraction": 0.632,  # the share of distinct rows in a bootstrap sample
         "bagging_freq": 1,
-        "feature_fraction_bynode": forests.FEATURE_SHARE,
+        "feature_fraction_bynode": forests.FEATURE_SHARE,  # by tree a lone signal would be in a third of the trees only
         "max_depth": forests.DEPTH,
         "num_leaves": min(2**forests.DEPTH, sample.most_leaves),
         "min_data_in_leaf": sample.min_leaf,
