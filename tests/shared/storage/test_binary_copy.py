@@ -58,7 +58,7 @@ def bits(number: float | None) -> bytes | None:
     return None if number is None else struct.pack("<d", number)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(row(), min_size=1, max_size=30))
 def test_rows_come_back_as_they_went_by_the_servers_own_reading(engine: Engine, rows: list[dict[str, object]]) -> None:
     frame = frame_of(rows)

@@ -74,7 +74,7 @@ def as_the_lake(dataset: Dataset, facts: list[tuple[Fact, datetime]]) -> pl.Data
 
 
 @pytest.mark.parametrize(("dataset", "rows"), SLOW, ids=[dataset.bucket for dataset, _ in SLOW])
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_context_is_what_the_lake_has_in_any_order_and_split(
     engine: Engine, dataset: Dataset, rows: st.SearchStrategy[Row], data: st.DataObject
