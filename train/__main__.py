@@ -3,9 +3,6 @@
 import argparse
 import sys
 
-from shared.runtime.service import run
-from train.service import train
-
 
 def main() -> int:
     """Run the service; return the exit code."""
@@ -14,6 +11,10 @@ def main() -> int:
         description="Train what start_model asks for, and deploy it. It runs until SIGTERM or SIGINT.",
         epilog="Settings come from the environment: see train/README.md.",
     ).parse_args()
+    # Each worker imports this module, too, and needs nothing of what follows.
+    from shared.runtime.service import run
+    from train.service import train
+
     return run("train", train)
 
 

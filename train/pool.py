@@ -11,7 +11,7 @@ from typing import Final
 
 from shared.settings import RuntimeSettings
 from shared.storage.jobs import Job
-from train.worker import READY, WorkerSettings, work
+from train.link import READY, WorkerSettings, begin
 
 # Libraries that take seconds to import and start no threads; the server that forks the workers has them in memory.
 _PRELOADED: Final = (
@@ -124,7 +124,7 @@ class WorkerPool:
         self._started += 1
         name = f"{self._name}.worker-{self._started}"
         ours, theirs = self._context.Pipe()
-        process = self._context.Process(target=work, args=(settings, theirs, name), name=name, daemon=True)
+        process = self._context.Process(target=begin, args=(settings, theirs, name), name=name, daemon=True)
         process.start()
         theirs.close()
         self._workers.append(Worker(process, ours))

@@ -8,7 +8,6 @@ from shared.contracts.training import ModelKind
 from shared.storage.documents import Collection
 from shared.storage.models import Deployment
 from shared.storage.profile_queue import ProfileFacts
-from train.statistics import by_group
 
 _METRICS: Final[dict[str, tuple[str, ...]]] = {
     "regression": ("mse", "rmse", "mae", "r2", "information_coefficient"),
@@ -35,14 +34,13 @@ def _head(profile_type: str, now: datetime) -> dict[str, Any]:
 
 
 def _ml(facts: ProfileFacts) -> dict[str, Any]:
-    names = [name for group in facts.statistics["features"].values() for name in group]
     return {
         "run_id": facts.run_id,
         "models": {
             "models_trained": len(facts.served),
             "metrics": {one.model.kind: _metrics(one) for one in facts.served},
         },
-        "features": by_group(names),
+        "features": {group: list(names) for group, names in facts.statistics["features"].items()},
     }
 
 

@@ -26,11 +26,11 @@ from train.board import Board
 from train.budget import Budget
 from train.companions import Companions
 from train.coordinator import Coordinator, Stores
+from train.link import WorkerSettings
 from train.pool import WorkerPool
 from train.profile_writer import ProfileWriter
 from train.requests import RequestHandler
 from train.settings import TrainSettings, limit_threads
-from train.worker import WorkerSettings
 
 GROUP: Final = "train"
 _OUTBOX_SECONDS: Final = 0.5
@@ -78,6 +78,7 @@ class TrainService:
         self._runtime = runtime
         self._environment = environment
         self._board = Board(runtime.heartbeat, runtime.clock)
+        self._documents = runtime.resources.enter_context(DocumentStore(environment.mongo))
         self._engine = make_engine(environment.postgres)
         runtime.resources.callback(self._engine.dispose)
 
@@ -161,9 +162,8 @@ class TrainService:
 
     def _write_profiles(self) -> None:
         runtime = replace(self._runtime, heartbeat=self._board.part("profiles", matters=False))
-        with DocumentStore(self._environment.mongo) as store:
-            writer = ProfileWriter(ProfileQueue(self._engine), store, runtime.clock)
-            PeriodicLoop(runtime, _PROFILE_SECONDS, lambda: writer.write_due(runtime.stopping)).run()
+        writer = ProfileWriter(ProfileQueue(self._engine), self._documents, runtime.clock)
+        PeriodicLoop(runtime, _PROFILE_SECONDS, lambda: writer.write_due(runtime.stopping)).run()
 
 
 def train(runtime: Runtime) -> None:

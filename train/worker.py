@@ -7,7 +7,6 @@ import signal
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import timedelta
 from multiprocessing.connection import Connection, wait
 from typing import Final
@@ -16,32 +15,19 @@ from shared.clock import SystemClock
 from shared.errors import TransientError
 from shared.runtime import failpoints
 from shared.runtime.log import configure_logging
-from shared.settings import ModelSettings, PostgresSettings, RuntimeSettings
 from shared.storage.deployments import Deployments
 from shared.storage.feature_reader import FeatureReader
 from shared.storage.jobs import Job, TrainingJobs
 from shared.storage.postgres import make_engine
 from shared.storage.trainable import TrainableRows
+from train.link import ALIVE, READY, WorkerSettings
 from train.trainer import Stores, TickerTrainer
 
-ALIVE: Final = "alive"
-READY: Final = "ready"
 _ORPHANED: Final = 1
 _RENEWALS: Final = 3
 """Renewals within the time of one lease."""
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerSettings:
-    """What a worker needs to know; it reads no environment of its own."""
-
-    postgres: PostgresSettings
-    models: ModelSettings
-    runtime: RuntimeSettings
-    lease: timedelta
-    seed: int
 
 
 def work(settings: WorkerSettings, parent: Connection, name: str) -> None:

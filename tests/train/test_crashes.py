@@ -6,19 +6,20 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from shared.contracts.topics import START_MODEL
 from shared.contracts.training import MODEL_KINDS
-from shared.kafka.admin import KafkaAdmin
 from shared.settings import MongoSettings, PostgresSettings
 from shared.testing.eventually import eventually
 from tests.train.making import rows_of, store_rows
 from tests.train.training import Training, refitted, training
 
 pytestmark = pytest.mark.kafka
+ROOT = Path(__file__).parents[2]
 FRAME = rows_of("AAPL", 1, days=6)
 
 
@@ -59,12 +60,13 @@ def test_worker_that_hangs_loses_its_jobs_and_is_killed(one: Training) -> None:
 
 
 @contextmanager
-def process(one: Training, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
+def process(one: Training, module: str = "tests.train.serving", **settings: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run the service as a process while inside."""
     environment, postgres = one.environment, one.environment.postgres
     with (one.folder / "log").open("a") as log:
         started = subprocess.Popen(
-            [sys.executable, "-m", "train"],
+            [sys.executable, "-m", module, environment.topic, environment.group],
+            cwd=ROOT,
             env={
                 **os.environ,
                 "KAFKA_BOOTSTRAP_SERVERS": environment.kafka.kafka_bootstrap_servers,
@@ -94,7 +96,6 @@ def process(one: Training, **settings: str) -> Iterator[subprocess.Popen[bytes]]
 def test_service_that_is_killed_goes_on_where_it_was(one: Training) -> None:
     frames = [rows_of(f"T{n}", 20 + n, days=6) for n in range(4)]
     store_rows(one.engine, frames)
-    KafkaAdmin(one.environment.kafka).provision([START_MODEL])
     one.file("run", *(frame["ticker"][0] for frame in frames))
 
     with process(one, TICKERSTREAM_FAILPOINTS="outbox.after_send=kill") as first:
@@ -120,9 +121,51 @@ def test_service_that_is_killed_goes_on_where_it_was(one: Training) -> None:
     assert last == {(e.model.ticker, e.model.kind): e.sequence for e in one.registry.served()}
 
 
-def test_process_that_is_misused_says_so_in_its_exit_code(one: Training) -> None:
-    with process(one, TRAIN_WORKERS="none") as misused:
-        assert misused.wait(60) == 2
-    output = (one.folder / "log").read_text()
-    assert "TRAIN_WORKERS" in output
-    assert "Traceback" not in output
+def has_models(one: Training, wanted: int) -> bool:
+    return len(one.registry.models()) >= wanted
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("seed", range(3))
+def test_service_that_is_killed_at_random_makes_the_same_models(one: Training, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    frames = [rows_of(f"T{n}", 40 + n, days=8) for n in range(12)]
+    store_rows(one.engine, frames)
+    one.file("run", *(frame["ticker"][0] for frame in frames))
+    for models in sorted(rng.choice(np.arange(1, 34), 5, replace=False)):
+        with process(one) as service:
+            eventually(partial(has_models, one, models), seconds=120, every=0.002)
+            service.send_signal(signal.SIGKILL)
+    with process(one):
+        one.settled("run", seconds=180)
+        eventually(lambda: one.unsent() == 0)
+
+    expected = {(f["ticker"][0], kind): digest for f in frames for kind, digest in refitted(one, f).items()}
+    assert {(e.model.ticker, e.model.kind): e.model.digest for e in one.registry.served()} == expected
+    assert {m.version for m in one.registry.models()} == {1}
+    last = {(event.ticker, event.kind): event.sequence for event in one.events()}
+    assert last == {(e.model.ticker, e.model.kind): e.sequence for e in one.registry.served()}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "environment", "code", "said"),
+    [
+        (["AAPL"], {}, 2, "unrecognized arguments"),
+        ([], {"TRAIN_WORKERS": "none"}, 2, "TRAIN_WORKERS"),
+        ([], {"MONGO_URI": "http://nowhere"}, 2, "MONGO_URI"),
+    ],
+)
+def test_process_that_is_misused_says_so_in_its_exit_code(
+    arguments: list[str], environment: dict[str, str], code: int, said: str
+) -> None:
+    found = subprocess.run(
+        [sys.executable, "-m", "train", *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert found.returncode == code
+    assert said in found.stdout + found.stderr
+    assert "Traceback" not in found.stdout + found.stderr

@@ -1,0 +1,31 @@
+"""What the service and its workers say to each other. A worker's libraries are imported in the worker only."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from multiprocessing.connection import Connection
+from typing import Final
+
+from shared.settings import ModelSettings, PostgresSettings, RuntimeSettings
+
+ALIVE: Final = "alive"
+"""Said about three times a lease."""
+READY: Final = "ready"
+"""Said when a worker waits for work, the first time once it has imported everything: no lease runs meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """What a worker needs to know; it reads no environment of its own."""
+
+    postgres: PostgresSettings
+    models: ModelSettings
+    runtime: RuntimeSettings
+    lease: timedelta
+    seed: int
+
+
+def begin(settings: WorkerSettings, parent: Connection, name: str) -> None:
+    """Be a worker: see train.worker.work."""
+    from train.worker import work  # the service itself never needs a library that fits models
+
+    work(settings, parent, name)
