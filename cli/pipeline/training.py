@@ -107,7 +107,7 @@ class TrainingWatch:
 def failures(found: list[TickerProgress]) -> list[str]:
     """Return a line for each job that was given up: ticker, kind, why."""
     return [
-        f"{ticker.ticker} {job.kind}: {job.error or 'no reason given'}"
+        f"{ticker.ticker} {job.kind}: {(job.error or 'no reason given').removeprefix(f'{ticker.ticker}: ')}"
         for ticker in found
         for job in ticker.jobs
         if job.state == "failed"
