@@ -27,6 +27,7 @@ class Assignment:
         self._owner = owner
         self._claims: dict[TopicPartition, Claim] = {}
         self._began: dict[TopicPartition, tuple[int, int]] = {}
+        self._known: dict[TopicPartition, int] = {}
         self.generation = 0
         """Changes with every assignment."""
 
@@ -48,6 +49,7 @@ class Assignment:
             claim = again(self._offsets.claim, source, log.first, self._owner)
             self._claims[(topic, partition)] = claim
             self._began[(topic, partition)] = (claim.next_offset, log.first)
+            self._known[(topic, partition)] = claim.next_offset
         self.generation += 1
         return {tp: self._claims[tp].next_offset for tp in logs}
 
@@ -56,6 +58,7 @@ class Assignment:
         for tp in partitions:
             self._claims.pop(tp, None)
             self._began.pop(tp, None)
+            self._known.pop(tp, None)
         self.generation += 1
 
     def claim(self, tp: TopicPartition) -> Claim:
@@ -69,6 +72,14 @@ class Assignment:
     def began(self, tp: TopicPartition) -> int:
         """Return the offset at which we began to read the partition."""
         return self._began[tp][0]
+
+    def note_known(self, moves: Mapping[TopicPartition, int]) -> None:
+        """Note up to where the records of partitions were turned into rows, stored or about to be."""
+        self._known.update(moves)
+
+    def known(self, tp: TopicPartition) -> int:
+        """Return up to where the records of a partition were turned into rows."""
+        return self._known[tp]
 
     def partitions(self, topic: str) -> list[int]:
         """Return which partitions of a topic are ours."""

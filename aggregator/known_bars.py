@@ -110,5 +110,5 @@ class KnownBars:
     def _until(self, ticker: str, slots: list[TopicPartition]) -> Mapping[TopicPartition, int]:
         """Return how far Kafka has to be read: of a ticker that we have not met, nothing came since we began."""
         if self._packed.was_seen(ticker):
-            return {tp: self._assignment.claim(tp).next_offset for tp in slots if self._assignment.owns(tp)}
+            return {tp: self._assignment.known(tp) for tp in slots if self._assignment.owns(tp)}
         return {tp: self._assignment.began(tp) for tp in slots if self._assignment.owns(tp)}

@@ -1,6 +1,7 @@
 """One membership of the aggregator's group: read, make rows, store them, tell of them, until stopped or fenced."""
 
 import logging
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -55,8 +56,17 @@ class Parts:
     partition_of: PartitionOf
 
 
+@dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """Rows that are being stored."""
+
+    bars: Incoming
+    made: Made
+    storing: "Future[Stored]"
+
+
 class Membership:
-    """Runs the parts. Nothing is left open between two steps, so a rebalance has nothing to wait for.
+    """Runs the parts. While rows of history are stored, those of the next records are made.
 
     Args:
         parts: What it is made of.
@@ -73,6 +83,8 @@ class Membership:
         self._uncommitted: dict[TopicPartition, int] = {}
         self._due: dict[str, float] = {}
         self._relay_due = True
+        self._under_way: _UnderWay | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
 
     def run(self) -> None:
         """Go on until stopped.
@@ -81,10 +93,15 @@ class Membership:
             TransientError: a server does not answer; begin another membership.
             FencedError: somebody else owns a partition by now; begin another membership.
         """
-        self._parts.reader.subscribe(self._parts.assignment.drop, self._parts.assignment.drop)
-        while not self._runtime.stopping():
-            self.step()
-        self._tell_kafka()
+        try:
+            with self._thread:
+                self._parts.reader.subscribe(self._let_go, self._let_go)
+                while not self._runtime.stopping():
+                    self.step()
+                self._settle()
+                self._tell_kafka()
+        finally:
+            self._under_way = None  # it has ended, one way or the other; the next membership sees which
 
     def step(self) -> None:
         """Read once, and do everything that follows."""
@@ -101,9 +118,12 @@ class Membership:
         bars = parts.intake.bars(records, parts.inactive.tickers())
         parts.reader.hold(parts.intake.held - held)
         parts.reader.release(held - parts.intake.held)
+        history = any(topic == parts.inputs.history for topic, _ in bars.moves)
         if bars.moves:
             self._store(bars)
-        self._after(quiet=not records, live=not any(topic == parts.inputs.history for topic, _ in bars.moves))
+        if not history:
+            self._settle()
+        self._after(quiet=not records, live=not history)
 
     def _begin(self) -> None:
         """Forget everything that another member may have changed; send the newest rows of what is ours now."""
@@ -118,22 +138,53 @@ class Membership:
         ours = set(parts.assignment.partitions(parts.inputs.history))
         parts.newest.changed(ticker for ticker in self._latest if parts.partition_of(ticker) in ours)
 
+    def _let_go(self, partitions: frozenset[TopicPartition]) -> None:
+        """Store what is under way, for the last time, and forget partitions."""
+        self._settle()
+        self._parts.assignment.drop(partitions)
+
     def _store(self, bars: Incoming) -> None:
-        """Make and store the rows of bars; again where slow facts came meanwhile."""
+        """Make the rows of bars, and begin to store them once those before are stored."""
+        made = self._make(bars)
+        if self._settle():  # made of slow facts that have changed since
+            made = self._make(bars)
+        self._begin_storing(bars, made)
+
+    def _make(self, bars: Incoming) -> Made:
+        parts, made = self._parts, Made()
+        parts.contexts.refresh()
+        for ticker in sorted(bars.tickers):
+            parts.maker.new_bars(bars.tickers[ticker], self._latest.get(ticker), made)
+        return made
+
+    def _begin_storing(self, bars: Incoming, made: Made) -> None:
         parts = self._parts
-        while True:
-            parts.contexts.refresh()
-            made = Made()
-            for ticker in sorted(bars.tickers):
-                parts.maker.new_bars(bars.tickers[ticker], self._latest.get(ticker), made)
-            try:
-                stored = parts.transactions.store_rows(bars, made, parts.contexts.digest)
-                break
-            except StaleContextError:
-                self._counters["made_again"] += 1
         parts.maker.pass_over(bars.skipped)
-        self._changed(made)
-        self._count(bars, stored)
+        parts.assignment.note_known(bars.moves)
+        self._note_latest(made)
+        storing = self._thread.submit(parts.transactions.store_rows, bars, made, parts.contexts.digest)
+        self._under_way = _UnderWay(bars, made, storing)
+
+    def _settle(self) -> bool:
+        """Wait until what is under way is stored; return whether it had to be made again with newer slow facts.
+
+        Raises:
+            FencedError: a partition is somebody else's by now.
+            TransientError: PostgreSQL does not answer.
+        """
+        stale = False
+        while (one := self._under_way) is not None:
+            self._under_way = None
+            try:
+                stored = one.storing.result()
+            except StaleContextError:
+                stale = True
+                self._counters["made_again"] += 1
+                self._begin_storing(one.bars, self._make(one.bars))
+            else:
+                self._parts.newest.changed(self._newest_of(one.made))
+                self._count(one.bars, stored)
+        return stale
 
     def _remake(self) -> None:
         """Do some of the rows that have to be made again."""
@@ -144,6 +195,7 @@ class Membership:
                 parts.remaker.take(parts.requests.pending(connection, ours), self._latest)
         if parts.remaker.idle:
             return
+        self._settle()
         parts.contexts.refresh()
         remade = parts.remaker.step()
         try:
@@ -152,14 +204,17 @@ class Membership:
             parts.remaker.forget()  # the requests are still there
             self._counters["made_again"] += 1
             return
-        self._changed(remade.made)
+        self._note_latest(remade.made)
+        parts.newest.changed(self._newest_of(remade.made))
         self._counters["remade"] += stored.revised + stored.added
 
-    def _changed(self, made: Made) -> None:
+    def _note_latest(self, made: Made) -> None:
         for ticker, newest in made.latest.items():
-            if newest >= self._latest.get(ticker, newest):
-                self._latest[ticker] = newest
-                self._parts.newest.changed([ticker])
+            self._latest[ticker] = max(newest, self._latest.get(ticker, newest))
+
+    def _newest_of(self, made: Made) -> list[str]:
+        """Return the tickers whose newest row is among these."""
+        return [ticker for ticker, newest in made.latest.items() if newest >= self._latest[ticker]]
 
     def _count(self, incoming: Incoming, stored: Stored) -> None:
         self._uncommitted |= incoming.moves

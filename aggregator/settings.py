@@ -9,7 +9,7 @@ from shared.settings import KafkaSettings, Settings
 class AggregatorSettings(Settings):
     """How much is done at once, and what memory there is for it."""
 
-    aggregator_batch_mib: int = Field(2, ge=1, le=64, description="one transaction takes so many MiB of messages")
+    aggregator_batch_mib: int = Field(1, ge=1, le=64, description="one transaction takes so many MiB of messages")
     aggregator_batch_records: int = Field(2000, ge=1, description="and at most so many messages")
     aggregator_cache_mib: int = Field(64, ge=1, description="memory for the last weeks' bars of each ticker, packed")
     aggregator_prefetch_mib: int = Field(8, ge=1, description="memory for messages that are fetched ahead")

@@ -1,23 +1,26 @@
 """The aggregator's process, killed at every point and stopped for too long: the same rows, each once."""
 
 import json
+import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import timedelta
+from multiprocessing.context import ForkServerProcess as Process
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from aggregator.service import NAME, aggregate
 from infra.embedded.layout import Home
 from shared.contracts.bars import INSTANT
 from shared.features.catalogue import NAMES
 from shared.features.compute import FeatureEngine
 from shared.features.revisions import week_revisions
+from shared.runtime.service import run
 from shared.settings import PostgresSettings
 from shared.storage.context_store import ContextStore
 from shared.storage.postgres import transaction
@@ -45,12 +48,19 @@ def own(
         yield made
 
 
+def _work(environment: dict[str, str], log: Path) -> None:
+    """Be the service's process: in a child of a server that has loaded the libraries, which takes seconds."""
+    os.environ.update(environment)
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 2)
+    sys.exit(run(NAME, aggregate))
+
+
 @contextmanager
-def process(own: Ground, failpoints: str = "", **more: str) -> Iterator["subprocess.Popen[bytes]"]:
+def process(own: Ground, failpoints: str = "", **more: str) -> Iterator[Process]:
     """The service's own process."""
     postgres = own.postgres
     environment = {
-        **os.environ,
         "KAFKA_BOOTSTRAP_SERVERS": own.kafka.kafka_bootstrap_servers,
         "KAFKA_SESSION_SECONDS": "2",
         "LAKE_URL": f"file://{own.lake}",
@@ -63,15 +73,28 @@ def process(own: Ground, failpoints: str = "", **more: str) -> Iterator["subproc
         "AGGREGATOR_BATCH_RECORDS": "1",
         **more,
     }
-    with (own.lake / "aggregator.log").open("ab") as log:
-        running = subprocess.Popen([sys.executable, "-m", "aggregator"], env=environment, stdout=log, stderr=log)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["aggregator.service", "tests.aggregator.parts"])
+    running = context.Process(target=_work, args=(environment, own.lake / "aggregator.log"))
+    running.start()
     try:
         yield running
     finally:
-        if running.poll() is None:
-            running.send_signal(signal.SIGCONT)
+        if running.is_alive():
+            signal_to(running, signal.SIGCONT)
             running.terminate()
-        running.wait(40)
+        running.join(40)
+
+
+def signal_to(process: Process, number: signal.Signals) -> None:
+    assert process.pid is not None
+    os.kill(process.pid, number)
+
+
+def died(process: Process, own: Ground) -> None:
+    """Wait until the failpoint has killed the process."""
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL, f"exit {process.exitcode}: {tail(own)}"
 
 
 def tail(own: Ground) -> str:
@@ -107,8 +130,7 @@ def test_killed_at_every_point_the_rows_are_the_same_and_training_starts_once(ow
     points = ("before_commit_facts", "before_copy", "after_copy", "before_commit", "after_commit")
     for point in (*(f"aggregator.{point}" for point in points), "features.after_copy", "outbox.after_send"):
         with process(own, f"{point}=kill") as doomed:
-            doomed.wait(60)
-            assert doomed.returncode == -signal.SIGKILL, f"{point}: exit {doomed.returncode}: {tail(own)}"
+            died(doomed, own)
     own.live(corrected).history(apple[:40])  # a correction, and a day that comes again
     late = bars(days=1, minutes=40)[20:21].with_columns(  # of the first week: two later ones are made again
         pl.col("close") * 1.01,
@@ -118,10 +140,9 @@ def test_killed_at_every_point_the_rows_are_the_same_and_training_starts_once(ow
     )
     own.live(late)
     with process(own, "aggregator.before_commit_remade=kill") as doomed:
-        doomed.wait(60)
-        assert doomed.returncode == -signal.SIGKILL, tail(own)
+        died(doomed, own)
     with process(own) as last:
-        eventually(lambda: own.caught_up() or last.poll() is not None, seconds=60, failing="it catches up")
+        eventually(lambda: own.caught_up() or not last.is_alive(), seconds=60, failing="it catches up")
         own.await_remade()
         newest = apple["timestamp"][-1]
         eventually(lambda: own.features("AAPL") and own.features("AAPL")[-1].timestamp == newest)
@@ -142,12 +163,12 @@ def test_member_that_slept_is_fenced_and_leaves_nothing_behind(own: Ground) -> N
     with process(own, "aggregator.before_copy=stop@2", HEARTBEAT_FILE=str(beats)) as sleeper:
         own.await_rows(40, seconds=60)
         own.history(frame[40:200])
-        eventually(lambda: _is_stopped(sleeper.pid), seconds=60, failing="it stops at the failpoint")
+        eventually(lambda: _is_stopped(sleeper.pid or 0), seconds=60, failing="it stops at the failpoint")
         with process(own):
             own.await_rows(200, seconds=60)
             own.history(frame[200:])
             own.await_rows(frame.height, seconds=60)
-            sleeper.send_signal(signal.SIGCONT)
+            signal_to(sleeper, signal.SIGCONT)
             eventually(lambda: _memberships(beats) > 1, seconds=60, failing="the sleeper begins again")
             own.await_caught_up(seconds=60)
     assert matches(own, "AAPL", frame)
