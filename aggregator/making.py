@@ -20,7 +20,7 @@ from shared.ports import TopicPartition
 from shared.storage.lake_bars import bars_of_weeks
 from shared.storage.remakes import Remake
 
-_ENGINES: Final = 16
+_ENGINES: Final = 4
 BAR_REASON: Final = "an earlier bar came late or was corrected"
 """Such a request reaches no further than bars start up a week."""
 

@@ -2,6 +2,7 @@
 
 import io
 from datetime import timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -14,10 +15,12 @@ from shared.features.catalogue import NAMES
 from shared.features.compute import FeatureEngine, compute_week
 from shared.features.context import EMPTY_CONTEXT
 from shared.features.revisions import week_revisions
+from shared.kafka.partitioner import partition_of
 from shared.kafka.scan import read_topic
+from shared.settings import PostgresSettings
 from shared.storage.tickers import TickerRegistry
 from shared.testing.eventually import eventually
-from tests.aggregator.parts import Ground, bars, by_week, observed
+from tests.aggregator.parts import Ground, bars, by_week, ground, observed, tickers_on
 from tests.shared.features.making import bits
 
 pytestmark = pytest.mark.kafka
@@ -190,3 +193,17 @@ def test_bad_records_are_passed_over(stand: Ground) -> None:
     assert rows.height == 10
     letters = [r for r in read_topic(stand.kafka, "dead_letters") if r.headers["topic"].decode() == stand.names["runs"]]
     assert len(letters) == 1
+
+
+def test_weeks_that_memory_let_go_are_read_again(kafka: str, database: PostgresSettings, tmp_path: Path) -> None:
+    names = ["AAPL", *tickers_on(partition_of(b"AAPL", 2), 2, [f"T{n}" for n in range(40)])[:12]]
+    with ground(kafka, database, tmp_path / "lake", aggregator_cache_mib=1, aggregator_batch_records=3) as stand:
+        frames = {name: bars(name, days=10) for name in names}
+        with stand.running():
+            for week in range(2):
+                for frame in frames.values():
+                    stand.history(frame[week * 1950 : (week + 1) * 1950])
+            for name in names:
+                stand.await_rows(3900, name, seconds=60)
+        assert same(stand.rows(), expected(frames["AAPL"]))
+        assert same(stand.rows(names[-1]), expected(frames[names[-1]]))
