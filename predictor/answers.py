@@ -84,9 +84,7 @@ class AnswerBook:
     def is_news(self, row: FeatureRow) -> bool:
         """Return whether the row is newer than the ticker's last one: a later bar, or a later revision of the same."""
         last = self.rows.get(row.ticker)
-        if last is None:
-            return True
-        return row.row_hash != last.row_hash and _order(row) > _order(last)
+        return last is None or (row.row_hash != last.row_hash and is_later(row, last))
 
     def take_row(self, row: FeatureRow) -> None:
         """Remember a ticker's newest row."""
@@ -125,6 +123,11 @@ class AnswerBook:
     def closes(self, ticker: str) -> list[Close]:
         """Return the kept closes, oldest first."""
         return list(self._closes.get(ticker, ()))
+
+
+def is_later(row: FeatureRow, last: FeatureRow) -> bool:
+    """Return whether a ticker's row comes after `last`: by its bar, then by what it knew, then by revision."""
+    return _order(row) > _order(last)
 
 
 def _order(row: FeatureRow) -> tuple[datetime, datetime, int, datetime]:

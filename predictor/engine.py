@@ -76,14 +76,6 @@ class Engine:
                     ready.append(shown)
             self._publish(ready)
 
-    def take_newest(self, rows: Iterable[FeatureRow]) -> None:
-        """Answer the newest row of each ticker: what a start does with everything that the topic holds."""
-        newest: dict[str, FeatureRow] = {}
-        for row in sorted(rows, key=lambda row: (row.timestamp, row.as_of, row.revision, row.made_at)):
-            self._answers.add_closes([row])
-            newest[row.ticker] = row
-        self.take_rows(newest.values())
-
     def take_event(self, event: ModelEvent) -> bool:
         """Let a deployment take effect and answer the ticker's newest row anew; return whether it did."""
         changed = self._models.apply(event)

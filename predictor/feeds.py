@@ -64,18 +64,23 @@ class Feed:
         self._next: dict[int, int] = {}
         self.trouble = ""
 
-    def snapshot(self) -> list[Record]:
-        """Return everything that the topic holds, waiting for Kafka as long as it takes; nothing when stopping."""
+    def read(self, take: Callable[[Record], None]) -> None:
+        """Give everything that the topic holds to `take`, waiting for Kafka as long as it takes, or until stopping.
+
+        Where Kafka goes away halfway it begins again: taking a record twice must change nothing.
+        """
         while not self._stopping():
             try:
                 ends = KafkaAdmin(self._kafka, "predictor", patience=ADMIN_SECONDS).end_offsets(self._topic)
-                records = list(read_topic(self._kafka, self._topic, end=ends))
+                for record in read_topic(self._kafka, self._topic, end=ends):
+                    take(record)
+                    if self._stopping():
+                        return
             except TransientError as error:
                 self._wait(error)
             else:
                 self._next, self.trouble = dict(ends), ""
-                return records
-        return []
+                return
 
     def follow(self, take: Callable[[list[Record]], None]) -> None:
         """Give new records to `take`, an empty list about twice a second while there are none, until stopping."""

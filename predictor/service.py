@@ -9,7 +9,7 @@ from typing import Final
 
 from pydantic import TypeAdapter
 
-from predictor.answers import AnswerBook, Shown
+from predictor.answers import AnswerBook, Shown, is_later
 from predictor.app import create_app, measured
 from predictor.broadcast import Broadcast
 from predictor.desk import Books, Desk, Health, Stores, Truth
@@ -135,7 +135,9 @@ class Service:
     def _keep_models(self) -> None:
         """Load what is deployed, then follow deployments; what failed is tried again now and then."""
         feed, book = self._feeds[MODEL_EVENTS.name], self._desk.models
-        book.restore(self._events(feed.snapshot()), self._desk.settings.predictor_load_threads)
+        events: list[ModelEvent] = []
+        feed.read(lambda record: events.extend(self._events([record])))
+        book.restore(events, self._desk.settings.predictor_load_threads)
         self._desk.health.restored[MODEL_EVENTS.name] = True
         self._models_read.set()
         pause = timedelta(seconds=self._desk.settings.predictor_retry_seconds)
@@ -154,18 +156,26 @@ class Service:
     def _keep_answers(self) -> None:
         """Answer the newest row of each ticker, then each new row."""
         feed = self._feeds[FEATURES.name]
-        rows = list(self._rows(feed.snapshot()))
-        while not self._models_read.wait(0.2):
+        newest: dict[str, FeatureRow] = {}
+
+        def take(record: Record) -> None:
+            for row in self._rows([record]):
+                self._desk.answers.add_closes([row])
+                if row.ticker not in newest or is_later(row, newest[row.ticker]):
+                    newest[row.ticker] = row
+
+        feed.read(take)
+        while not self._models_read.wait(0.2) or self._runtime.stopping():
             if self._runtime.stopping():
-                return
-        self._engine.take_newest(rows)
-        rows.clear()
+                return  # what was read may be half of it
+        self._engine.take_rows(newest.values())
+        newest.clear()
         self._desk.health.restored[FEATURES.name] = True
         feed.follow(lambda records: self._engine.take_rows(list(self._rows(records))))
 
     def _keep_runs(self) -> None:
         feed = self._feeds[RUNS.name]
-        self._take_runs(feed.snapshot())
+        feed.read(lambda record: self._take_runs([record]))
         self._desk.health.restored[RUNS.name] = True
         feed.follow(self._take_runs)
 
