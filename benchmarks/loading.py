@@ -135,7 +135,7 @@ def load_of(week: int) -> Load:
         *(pl.lit(value=False).alias(name) for name in ("replayed", "served")),
     ).select(*COPIED, *NAMES)
     table = stored.to_arrow(compat_level=pl.CompatLevel.oldest())
-    return Load(frame, b"".join(encode(stored, NAMES)), table, stored.columns)
+    return Load(frame, b"".join(bytes(piece) for piece in encode(stored, NAMES)), table, stored.columns)
 
 
 def rows_of(ticker: str, week: int, random: np.random.Generator) -> pl.DataFrame:

@@ -31,8 +31,8 @@ _BYTES: Final[dict[type[pl.DataType], str]] = {
 }
 
 
-def encode(frame: pl.DataFrame, values: Sequence[str]) -> Iterator[bytes]:
-    """Yield the frame as a binary COPY stream, some thousand rows at a time.
+def encode(frame: pl.DataFrame, values: Sequence[str]) -> Iterator[memoryview]:
+    """Yield the frame as a binary COPY stream, some thousand rows at a time; a piece is good until the next one.
 
     Args:
         frame: Columns without nulls (String, Float64, Int64, Int32, Boolean, Datetime in UTC microseconds), then
@@ -42,11 +42,72 @@ def encode(frame: pl.DataFrame, values: Sequence[str]) -> Iterator[bytes]:
     Raises:
         ContractError: a value is NaN or infinite.
     """
-    yield SIGNATURE
-    fixed, numbers = frame.drop(values), frame.select(values)
-    for start in range(0, frame.height, _CHUNK_ROWS):
-        yield _rows(fixed.slice(start, _CHUNK_ROWS), numbers.slice(start, _CHUNK_ROWS))
-    yield TRAILER
+    yield memoryview(SIGNATURE)
+    if frame.height:
+        yield from _pieces(frame, values)
+    yield memoryview(TRAILER)
+
+
+def _pieces(frame: pl.DataFrame, values: Sequence[str]) -> Iterator[memoryview]:
+    numbers = frame.select(values)
+    layout = _Layout(frame.drop(values), numbers.width)
+    nulls = sum(column.null_count() for column in numbers.iter_columns())
+    for start, stop in _chunks(frame.height):
+        matrix = numbers.slice(start, stop - start).to_numpy(order="c")
+        absent = np.isnan(matrix)
+        nulls -= int(np.count_nonzero(absent))
+        if np.isinf(matrix).any() or nulls < 0:
+            raise ContractError("feature rows: a feature is NaN or infinite, not a number or null. Mend its formula.")
+        yield layout.rows(start, matrix, absent)
+
+
+def _chunks(height: int) -> Iterator[tuple[int, int]]:
+    """Yield ranges of rows, small ones first, so that the server soon has something to do."""
+    start, size = 0, _CHUNK_ROWS // 8
+    while start < height:
+        yield start, min(start + size, height)
+        start, size = start + size, min(size * 2, _CHUNK_ROWS)
+
+
+class _Layout:
+    """Rows at their greatest length, and which of their bytes are sent.
+
+    Args:
+        columns: The columns without nulls, all rows.
+        width: Number of the columns after them.
+    """
+
+    def __init__(self, columns: pl.DataFrame, width: int) -> None:
+        self._fixed = {column.name: _field(column) for column in columns.iter_columns()}
+        layout: list[tuple[str, str] | tuple[str, np.dtype[np.void], int]] = [("fields", ">i2")]
+        for name, field in self._fixed.items():
+            layout += [(f"length {name}", ">i4"), (name, field.content.dtype.str)]
+        kind = np.dtype([*layout, ("values", _VALUE, (width,))])
+        self._rows = np.empty(min(columns.height, _CHUNK_ROWS), kind)
+        self._rows["fields"] = columns.width + width
+        self._sent = np.ones((len(self._rows), kind.itemsize), bool)
+        self._uneven = any(field.lengths is not None for field in self._fixed.values())
+
+    def rows(self, start: int, matrix: NDArray[np.float32], absent: NDArray[np.bool_]) -> memoryview:
+        """Return the bytes of the rows from `start` on, which have these values; NaN where `absent`."""
+        height = len(matrix)
+        rows, sent = self._rows[:height], self._sent[:height]
+        for name, field in self._fixed.items():
+            place = slice(start, start + height)
+            rows[name] = field.content[place]
+            lengths = rows.dtype[name].itemsize if field.lengths is None else field.lengths[place]
+            rows[f"length {name}"] = lengths
+            if field.lengths is not None:
+                first, width = _place(rows.dtype, name)
+                sent[:, first : first + width] = np.arange(width) < field.lengths[place, None]
+        rows["values"]["value"] = matrix
+        rows["values"]["length"] = np.where(absent, -1, 4)
+        laid_out = rows.view(np.uint8).reshape(height, -1)
+        if not self._uneven and not absent.any():
+            return laid_out.reshape(-1).data
+        first, _ = _place(rows.dtype, "values")
+        sent[:, first:].reshape(*matrix.shape, _VALUE.itemsize)[:, :, 4:] = ~absent[:, :, None]
+        return laid_out[sent].data
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,55 +118,17 @@ class _Field:
     lengths: NDArray[np.int64] | None
 
 
-def _rows(columns: pl.DataFrame, numbers: pl.DataFrame) -> bytes:
-    matrix = numbers.to_numpy(order="c")
-    absent = np.isnan(matrix)
-    if np.isinf(matrix).any() or absent.sum() != sum(column.null_count() for column in numbers.iter_columns()):
-        raise ContractError(
-            "feature rows: a feature is NaN or infinite; it must be a number or null. Mend its formula."
-        )
-    fixed = {column.name: _field(column) for column in columns.iter_columns()}
-    layout: list[tuple[str, str] | tuple[str, str, int]] = [("fields", ">i2")]
-    for name, field in fixed.items():
-        layout += [(f"length {name}", ">i4"), (name, field.content.dtype.str)]
-    kind = np.dtype([*layout, ("values", _VALUE, (numbers.width,))])
-    rows = np.empty(columns.height, kind)
-    rows["fields"] = columns.width + numbers.width
-    for name, field in fixed.items():
-        rows[f"length {name}"] = kind[name].itemsize if field.lengths is None else field.lengths
-        rows[name] = field.content
-    rows["values"]["value"] = matrix
-    rows["values"]["length"] = np.where(absent, -1, 4)
-    kept = _kept(kind, fixed, absent)
-    return rows.tobytes() if kept is None else rows.view(np.uint8).reshape(len(rows), -1)[kept].tobytes()
-
-
 def _field(column: pl.Series) -> _Field:
     if column.dtype == pl.String:
         texts = column.unique(maintain_order=True)
-        encoded = np.array([text.encode() for text in texts])
+        encoded = np.array([text.encode() for text in texts], np.bytes_)
         codes = column.replace_strict(texts, range(len(texts)), return_dtype=pl.Int64).to_numpy()
         lengths = np.strings.str_len(encoded)
         return _Field(encoded[codes], None if (lengths == encoded.itemsize).all() else lengths[codes])
-    content = column.to_physical().to_numpy() if column.dtype.is_temporal() else column.to_numpy()
+    content = column.to_numpy()
     if column.dtype.is_temporal():
-        content = content - EPOCH_MICROSECONDS
+        content = content.view(np.int64) - EPOCH_MICROSECONDS
     return _Field(content.astype(_BYTES[type(column.dtype)]), None)
-
-
-def _kept(kind: np.dtype[np.void], fixed: dict[str, _Field], absent: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
-    """Return which byte of which row is sent; None where all are."""
-    uneven = {name: field.lengths for name, field in fixed.items() if field.lengths is not None}
-    if not uneven and not absent.any():
-        return None
-    kept = np.ones((len(absent), kind.itemsize), bool)
-    for name, lengths in uneven.items():
-        start, width = _place(kind, name)
-        kept[:, start : start + width] = np.arange(width) < lengths[:, None]
-    start, _ = _place(kind, "values")
-    of_values = kept[:, start:].reshape(*absent.shape, _VALUE.itemsize)
-    of_values[:, :, 4:] = ~absent[:, :, None]
-    return kept
 
 
 def _place(kind: np.dtype[np.void], name: str) -> tuple[int, int]:

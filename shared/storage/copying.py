@@ -8,7 +8,6 @@ import polars as pl
 import psycopg2
 from sqlalchemy import Connection
 
-from shared.errors import ContractError
 from shared.storage.binary_copy import decode, encode
 
 _READ_BYTES: Final = 1 << 20
@@ -72,21 +71,21 @@ def _cursor(connection: Connection) -> Any:
 class _Stream:
     """A file of pieces that are made as they are read."""
 
-    def __init__(self, pieces: Iterator[bytes]) -> None:
+    def __init__(self, pieces: Iterator[memoryview]) -> None:
         self._pieces = pieces
-        self._piece = b""
+        self._piece = memoryview(b"")
         self._at = 0
-        self.failure: ContractError | None = None
+        self.failure: Exception | None = None
         """Why the next piece could not be made: the driver tells only that reading failed."""
 
     def read(self, size: int) -> bytes:
         """Return up to `size` bytes; nothing at the end."""
         if self._at == len(self._piece):
             try:
-                self._piece, self._at = next(self._pieces, b""), 0
-            except ContractError as error:
+                self._piece, self._at = next(self._pieces, memoryview(b"")), 0
+            except Exception as error:
                 self.failure = error
                 raise
-        read = self._piece[self._at : self._at + size]
+        read = bytes(self._piece[self._at : self._at + size])
         self._at += len(read)
         return read
