@@ -3,7 +3,7 @@
 The fast sizes. With a perfect model of coefficient c the gain over zero has the t-value c / 2 * sqrt(rows), where rows
 are observations of their own. So labels of one minute carry the most: 60 sessions of 130 minutes, 48 of them tested,
 are 6,240 rows, and the strength planted in them is 0.14 (t about 5.5). The torture runs have the contract's own
-strength, 0.05, at five overlapping minutes: once in a fast signal (200 sessions), once in momentum that lasts ten
+strength, 0.05, at five overlapping minutes: once in a fast signal (400 sessions), once in momentum that lasts ten
 minutes (800 sessions, for there a session holds few observations), and 200 noise models of 60 full sessions.
 """
 
@@ -75,7 +75,7 @@ def test_placebo_has_no_skill():
 @pytest.mark.torture
 def test_planted_signal_of_five_hundredths_is_found():
     # One minute's return is a fifth of the variance of five minutes', so 0.05 of five is 0.05 * sqrt(5) of one.
-    assert_found([primaries(planted_rows(seed, 200, 390, 0.05 * 5**0.5), 5) for seed in range(SEEDS)])
+    assert_found([primaries(planted_rows(seed, 400, 390, 0.05 * 5**0.5), 5) for seed in range(SEEDS)])
 
 
 @pytest.mark.torture
