@@ -16,6 +16,7 @@ from sqlalchemy import text
 from aggregator.service import Aggregator
 from aggregator.settings import AggregatorSettings
 from aggregator.topics import Inputs
+from infra.embedded.kafka import KafkaServer
 from shared.clock import SystemClock
 from shared.contracts.bars import BAR_COLUMNS, encode_bars
 from shared.contracts.lake import DATASETS
@@ -103,6 +104,7 @@ class Ground:
     writer: KafkaWriter
     settings: AggregatorSettings
     ends: dict[str, dict[int, list[int]]] = field(default_factory=dict)
+    server: KafkaServer | None = None  # where the test has a broker of its own
 
     def __post_init__(self) -> None:
         self.engine = make_engine(self.postgres)

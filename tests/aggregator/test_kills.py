@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import random
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -45,6 +46,7 @@ def own(
         running_kafka(home) as server,
         ground(server.bootstrap_servers, database, tmp_path / "lake", own_names=False) as made,
     ):
+        made.server = server
         yield made
 
 
@@ -173,6 +175,40 @@ def test_member_that_slept_is_fenced_and_leaves_nothing_behind(own: Ground) -> N
             own.await_caught_up(seconds=60)
     assert matches(own, "AAPL", frame)
     assert own.count() == frame.height
+
+
+@pytest.mark.torture
+@pytest.mark.parametrize("seed", range(3))
+def test_killed_at_random_with_its_broker_the_rows_are_the_same(own: Ground, seed: int) -> None:
+    chance = random.Random(seed)
+    run_id, names = f"{RUN}{seed}", ["AAPL", "MSFT", "IBM"]
+    frames = {name: bars(name, days=60) for name in names}
+    own.declare(run_id, "h_alpaca")
+    for frame in frames.values():
+        own.history(frame, run_id)
+    own.confirm(run_id, "h_alpaca")
+    total = sum(frame.height for frame in frames.values())
+    for done in sorted(chance.sample(range(total * 9 // 10), 5)):
+        with process(own) as doomed:
+            eventually(
+                lambda done=done: sum(own.count(name) for name in names) > done,  # type: ignore[misc]
+                seconds=120,
+                failing=f"more than {done} rows",
+            )
+            assert doomed.is_alive(), tail(own)
+            doomed.kill()
+            doomed.join()
+        if chance.random() < 0.5 and own.server is not None:
+            own.server.kill()
+            own.server.start()
+            own.server.wait_healthy()
+    with process(own):
+        own.await_caught_up(seconds=180)
+        eventually(lambda: own.started(run_id), seconds=60)
+    for name, frame in frames.items():
+        assert own.count(name) == frame.height
+        assert matches(own, name, frame)
+    assert len({message.encode() for message in own.started(run_id)}) == 1
 
 
 def _memberships(beats: Path) -> int:
