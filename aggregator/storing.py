@@ -107,7 +107,6 @@ class Transactions:
             claims = self._assignment.advance(connection, incoming.moves)
             self._check(connection, context, made)
             added, revised = self._append(connection, made, incoming.moves, "stream")
-            failpoint(f"{NAME}.after_copy")
             if made.remakes:
                 self._stores.remakes.add(connection, made.remakes)
             for run_id, tickers in sorted(incoming.runs.items()):

@@ -15,7 +15,7 @@ from train.link import READY, WorkerSettings, begin
 
 # Libraries that take seconds to import and start no threads; the server that forks the workers has them in memory.
 _PRELOADED: Final = (
-    *("sklearn.ensemble", "lightgbm", "onnx", "skl2onnx", "onnxmltools", "scipy.stats", "sqlalchemy", "psycopg2"),
+    *("sklearn.ensemble", "lightgbm", "onnx", "scipy.stats", "sqlalchemy", "psycopg2"),
     *("exchange_calendars", "pydantic_settings", "sklearnex.ensemble", "talib", "tenacity"),
 )
 _END_SECONDS: Final = 10.0

@@ -138,16 +138,17 @@ class ServedWay:
 
     def _serve(self, registry: ModelRegistry, client: PredictorClient) -> None:
         """Wait for a prediction of every ticker that has a model, by all models in force and with their verdicts."""
+        # By digest: a model that was trained again from the same rows is the same bundle, and answers nothing anew.
         due: dict[str, set[tuple[str, Verdict]]] = {}
         for one in registry.served():
             if one.model.ticker in self._bars:
-                due.setdefault(one.model.ticker, set()).add((one.model.model_id, one.verdict))
+                due.setdefault(one.model.ticker, set()).add((one.model.digest, one.verdict))
         line, deadline = self._shown.line("predict", "tickers"), time.monotonic() + ANSWER_SECONDS
         found: dict[str, Prediction] = {}
         while len(found) < len(due):
             for ticker in sorted(due.keys() - found.keys()):
                 prediction = self._ask(client, ticker)
-                if prediction and {(one.model_id, one.verdict) for one in prediction.models} == due[ticker]:
+                if prediction and {(one.digest, one.verdict) for one in prediction.models} == due[ticker]:
                     found[ticker] = prediction
             line.update(len(found), len(due), "")
             if len(found) < len(due):

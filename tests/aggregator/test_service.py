@@ -196,7 +196,7 @@ def test_bad_records_are_passed_over(stand: Ground) -> None:
 
 
 def test_weeks_that_memory_let_go_are_read_again(kafka: str, database: PostgresSettings, tmp_path: Path) -> None:
-    names = ["AAPL", *tickers_on(partition_of(b"AAPL", 2), 2, [f"T{n}" for n in range(40)])[:12]]
+    names = ["AAPL", *tickers_on(partition_of(b"AAPL", 2), 2, [f"T{n}" for n in range(40)])[:6]]
     with ground(kafka, database, tmp_path / "lake", aggregator_cache_mib=1, aggregator_batch_records=3) as stand:
         frames = {name: bars(name, days=10) for name in names}
         with stand.running():

@@ -102,13 +102,10 @@ def test_service_that_is_killed_goes_on_where_it_was(one: Training) -> None:
         assert first.wait(90) == -signal.SIGKILL, "between sending an event and marking it sent"
     assert one.unsent() > 0
     with process(one) as second:
-        eventually(lambda: any(ticker.state == "running" for ticker in one.progress("run")), seconds=60)
-        second.send_signal(signal.SIGKILL)
-    with process(one) as third:
         progress = one.settled("run", seconds=90)
         eventually(lambda: one.unsent() == 0)
-        third.send_signal(signal.SIGTERM)
-        assert third.wait(40) == 0, (one.folder / "log").read_text()
+        second.send_signal(signal.SIGTERM)
+        assert second.wait(40) == 0, (one.folder / "log").read_text()
     assert {ticker.state for ticker in progress} == {"done"}
     expected = {(f["ticker"][0], kind): digest for f in frames for kind, digest in refitted(one, f).items()}
     assert {(e.model.ticker, e.model.kind): e.model.digest for e in one.registry.served()} == expected

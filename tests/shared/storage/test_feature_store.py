@@ -297,10 +297,12 @@ def test_no_look_up_reads_the_table_whole(engine: Engine) -> None:
         connection.execute(text("ANALYZE aggregated_data"))
     scans = "SELECT sum(seq_scan), sum(idx_scan) FROM pg_stat_xact_user_tables WHERE relname LIKE 'aggregated_data_%'"
     with transaction(engine) as connection:
+        # What earlier transactions of the session did may still be counted: ANALYZE is.
+        before = connection.execute(text(scans)).one()
         opened = STORE.open_batch(connection, BATCH)
         STORE.append(connection, known_later(rows(minutes=range(100), seed=1)), opened)
         STORE.append(connection, pl.concat([rows(ticker, range(9_000, 9_500)) for ticker in tickers]), opened)
         STORE.mark_served(connection, STORE.newest_rows(connection, tickers))
-        whole, by_index = connection.execute(text(scans)).one()
-    assert whole == 0
-    assert by_index > 0
+        after = connection.execute(text(scans)).one()
+    assert after[0] == before[0]
+    assert after[1] > before[1]
