@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SERVICES = ("producers", "consumers", "train")
+SERVICES = ("producers", "consumers", "aggregator", "train", "predictor")
 
 
 def tracked(*patterns: str) -> list[Path]:

@@ -1,9 +1,12 @@
-"""S3 servers for a session, started when a test first needs one."""
+"""S3 servers for a session, started when a test first needs one, and an engine on the database of one test."""
 
 from collections.abc import Iterator
 
 import pytest
+from sqlalchemy import Engine
 
+from shared.settings import PostgresSettings
+from shared.storage.postgres import make_engine
 from shared.testing.s3_server import s3_server
 from tests.shared.storage.stores import minio_server
 
@@ -20,3 +23,10 @@ def minio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The port of a MinIO server."""
     with minio_server(tmp_path_factory.mktemp("minio")) as port:
         yield port
+
+
+@pytest.fixture
+def engine(database: PostgresSettings) -> Iterator[Engine]:
+    engine = make_engine(database)
+    yield engine
+    engine.dispose()

@@ -1,6 +1,5 @@
 """Context on a real PostgreSQL: whatever way facts come in, they come out as the lake has them."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -14,9 +13,8 @@ from sqlalchemy import Engine, text
 from shared.contracts.facts import CorporateAction, Filing, MacroVintage
 from shared.contracts.lake import ACTIONS, DATASETS, FUNDAMENTALS, MACRO, Dataset
 from shared.contracts.versions import union_versions
-from shared.settings import PostgresSettings
 from shared.storage.context_store import ContextStore, Fact, NewFact
-from shared.storage.postgres import make_engine, transaction
+from shared.storage.postgres import transaction
 from tests.shared.contracts.facts_of_datasets import FACTS, Row, one_row_frame
 
 STORE = ContextStore()
@@ -28,13 +26,6 @@ MESSAGES: dict[str, type[MacroVintage] | type[Filing] | type[CorporateAction]] =
 SLOW = [(dataset, rows) for dataset, rows in FACTS if dataset.bucket in MESSAGES]
 RELEASED = datetime(2025, 1, 30, 13, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-def engine(database: PostgresSettings) -> Iterator[Engine]:
-    engine = make_engine(database)
-    yield engine
-    engine.dispose()
 
 
 def add(engine: Engine, *facts: tuple[Fact, datetime]) -> list[NewFact]:

@@ -1,6 +1,5 @@
 """Reading feature rows by ADBC: the revision that training gets, verification's revisions, digests, coverage."""
 
-from collections.abc import Iterator
 from datetime import timedelta
 
 import polars as pl
@@ -33,11 +32,9 @@ END = MONDAY + timedelta(days=9)
 
 
 @pytest.fixture
-def engine(database: PostgresSettings) -> Iterator[Engine]:
-    engine = make_engine(database)
+def engine(engine: Engine) -> Engine:
     provisioned(engine)
-    yield engine
-    engine.dispose()
+    return engine
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, timedelta
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from shared.storage.batches import Appended, Batch
 from shared.storage.feature_store import FeatureStore
 from shared.storage.feature_tables import ROW_COLUMNS, STORED_COLUMNS, ensure_feature_set
 from shared.storage.offsets import OffsetStore
-from shared.storage.postgres import make_engine, transaction
+from shared.storage.postgres import transaction
 from tests.shared.storage.feature_rows import (
     BATCH,
     MADE_AT,
@@ -42,11 +42,9 @@ FOREVER = (MONDAY - timedelta(days=9), MONDAY + timedelta(days=99))
 
 
 @pytest.fixture
-def engine(database: PostgresSettings) -> Iterator[Engine]:
-    engine = make_engine(database)
+def engine(engine: Engine) -> Engine:
     provisioned(engine)
-    yield engine
-    engine.dispose()
+    return engine
 
 
 def newest(engine: Engine, ticker: str = "AAPL") -> pl.DataFrame:

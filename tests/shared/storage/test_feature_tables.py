@@ -1,6 +1,5 @@
 """The feature table's columns, partitions and sets on a real PostgreSQL."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -8,7 +7,6 @@ from sqlalchemy import Engine, text
 
 from shared.errors import ConfigurationError
 from shared.features.catalogue import FEATURE_SET, NAMES
-from shared.settings import PostgresSettings
 from shared.storage.feature_tables import (
     HASH_PARTITIONS,
     activate,
@@ -17,15 +15,8 @@ from shared.storage.feature_tables import (
     feature_set,
     feature_sets,
 )
-from shared.storage.postgres import make_engine, transaction
+from shared.storage.postgres import transaction
 from tests.shared.storage.feature_rows import append, provisioned, rows
-
-
-@pytest.fixture
-def engine(database: PostgresSettings) -> Iterator[Engine]:
-    engine = make_engine(database)
-    yield engine
-    engine.dispose()
 
 
 def ensure(engine: Engine, name: str, names: tuple[str, ...]) -> list[str]:

@@ -1,7 +1,6 @@
 """Jobs on a real PostgreSQL: filed once, claimed by one, fenced by attempt, retried, given up."""
 
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -10,22 +9,14 @@ import pytest
 from sqlalchemy import Engine, text
 
 from shared.contracts.training import MODEL_KINDS
-from shared.settings import PostgresSettings
 from shared.storage.job_progress import JobsView
 from shared.storage.jobs import ATTEMPTS_MAX, FAILURES_MAX, Job, LostLeaseError, NewRun, TrainingJobs, finish, hold
-from shared.storage.postgres import make_engine, transaction
+from shared.storage.postgres import transaction
 from shared.storage.training_tables import METADATA
 
 LEASE = timedelta(seconds=60)
 OVER = timedelta(seconds=-1)
 RUN = NewRun("run", "topic-0-0", ("AAPL", "MSFT"), MODEL_KINDS, "f1", "by hand")
-
-
-@pytest.fixture
-def engine(database: PostgresSettings) -> Iterator[Engine]:
-    engine = make_engine(database)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """Models and deployments on a real PostgreSQL: one transaction a model, fenced, in order, with final verdicts."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,24 +9,16 @@ import pytest
 from sqlalchemy import Engine, text
 
 from shared.contracts.training import MODEL_KINDS, ModelEvent, ModelKind, Verdict
-from shared.settings import PostgresSettings
 from shared.storage.deployments import Decision, Deployments
 from shared.storage.jobs import Job, LostLeaseError, NewRun, TrainingJobs
 from shared.storage.models import Deployment, Model, ModelRegistry, NewModel
-from shared.storage.postgres import make_engine, transaction
+from shared.storage.postgres import transaction
 from shared.storage.profile_queue import ProfileFacts, ProfileQueue
 
 AT = datetime(2026, 3, 2, 14, 30, tzinfo=UTC)
 LEASE = timedelta(seconds=60)
 OVER = timedelta(seconds=-1)
 FIRST: ModelKind = MODEL_KINDS[0]
-
-
-@pytest.fixture
-def engine(database: PostgresSettings) -> Iterator[Engine]:
-    engine = make_engine(database)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Offsets with epochs on a real PostgreSQL: of two owners only the newer one moves on."""
 
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -9,18 +8,10 @@ import pytest
 from sqlalchemy import Engine, text
 
 from shared.errors import ContractError
-from shared.settings import PostgresSettings
 from shared.storage.offsets import FencedError, OffsetStore
-from shared.storage.postgres import make_engine, transaction
+from shared.storage.postgres import transaction
 from shared.testing.eventually import eventually
 from tests.shared.storage.feature_rows import BATCH, SOURCE, STORE, provisioned, rows
-
-
-@pytest.fixture
-def engine(database: PostgresSettings) -> Iterator[Engine]:
-    engine = make_engine(database)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

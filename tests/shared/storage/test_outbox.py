@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Thread
@@ -29,13 +28,6 @@ from tests.shared.kafka.clusters import contract, fresh_name
 
 BOX = Outbox()
 TOPIC = START_MODEL.name
-
-
-@pytest.fixture
-def engine(database: PostgresSettings) -> Iterator[Engine]:
-    engine = make_engine(database)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -1,26 +1,16 @@
 """Requests to make rows again on a real PostgreSQL."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 
-import pytest
 from sqlalchemy import Engine
 
-from shared.settings import PostgresSettings
-from shared.storage.postgres import make_engine, transaction
+from shared.storage.postgres import transaction
 from shared.storage.remakes import Remake, RemakeQueue
 
 QUEUE = RemakeQueue()
 SINCE = datetime(2025, 1, 6, 14, 30, tzinfo=UTC)
 REMAKE = Remake(2, "AAPL", SINCE, SINCE.replace(hour=20), "a late vintage of GDPC1", "GDPC1/1")
-
-
-@pytest.fixture
-def engine(database: PostgresSettings) -> Iterator[Engine]:
-    engine = make_engine(database)
-    yield engine
-    engine.dispose()
 
 
 def test_request_is_stored_once_and_waits_for_its_partitions_owner(engine: Engine) -> None:

@@ -1,11 +1,9 @@
 """Runs on a real PostgreSQL: when one is done, and that exactly one of several members learns it."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from threading import Barrier
 
-import pytest
 from sqlalchemy import Engine
 
 from shared.contracts.runs import PartitionCount, RunAborted, RunDeclared, TopicConfirmed
@@ -16,13 +14,6 @@ from shared.storage.runs_store import Run, RunsStore
 
 AT = datetime(2025, 1, 6, tzinfo=UTC)
 RUNS = RunsStore()
-
-
-@pytest.fixture
-def engine(database: PostgresSettings) -> Iterator[Engine]:
-    engine = make_engine(database)
-    yield engine
-    engine.dispose()
 
 
 def declared(
