@@ -149,6 +149,7 @@ def rows_of(ticker: str, week: int, random: np.random.Generator) -> pl.DataFrame
         "ticker": [ticker] * WEEK_ROWS,
         "timestamp": at,
         "as_of": at + timedelta(minutes=1),
+        "open": random.uniform(1, 500, WEEK_ROWS),
         "close": random.uniform(1, 500, WEEK_ROWS),
         "volume": random.integers(1, 100_000, WEEK_ROWS).astype(float),
         "session": ["regular"] * WEEK_ROWS,

@@ -126,6 +126,11 @@ def _show(output: Output, model: Model, serves: bool) -> None:
             f"  {primary.loss_name} {primary.loss:.6g} against {primary.baseline_loss:.6g} of the baseline "
             f"{primary.baseline_name}: {gain(primary)}, over {primary.rows:,} rows of {primary.sessions} sessions"
         )
+    if (got := found.executable.get("mean_return")) is not None:
+        output.line(
+            f"  held in its direction from the next open on: {got:+.4%} a row on average, before costs, "
+            f"over {found.executable['rows']:,.0f} rows"
+        )
     _show_scores(output, found)
 
 

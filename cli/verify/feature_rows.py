@@ -75,7 +75,7 @@ def compare_week(
     """Make a week's rows anew, as of each instant that stored ones are of, and compare.
 
     Args:
-        stored: Every revision of the week: ticker, timestamp, as_of, revision, close, volume, session, simulated and
+        stored: Every revision of the week: ticker, timestamp, as_of, revision, open, close, volume, session, simulated and
             the features.
         bars: Every version of the ticker's bars from the week's anchor to its end.
         context: The slow facts.

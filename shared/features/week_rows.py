@@ -30,6 +30,7 @@ ROW_COLUMNS: Final[dict[str, pl.DataType]] = {
     "ticker": pl.String(),
     "timestamp": INSTANT,
     "as_of": INSTANT,
+    "open": pl.Float64(),  # raw
     "close": pl.Float64(),  # raw
     "volume": pl.Float64(),  # raw
     "session": pl.String(),  # REGULAR or EXTENDED, by the exchange calendar
@@ -67,7 +68,7 @@ def rows_made(versions: Versions, rows: Rows, making: Making) -> pl.DataFrame:
     splits = splits_within(making.context.actions, versions.bars.minutes)
     ratios = ratios_of(splits, rows)
     values = np.empty((len(making.features), len(rows.minutes)), np.float32)
-    raw = np.empty((2, len(rows.minutes)))
+    raw = np.empty((3, len(rows.minutes)))
     for segment in segments(versions, rows, cuts_of(ratios), first):
         part = slice(segment.first, segment.end)
         history = adjusted_bars(segment, splits, ratios[segment.first])
@@ -111,9 +112,9 @@ def _rows_before_start(bench: Bench, feature: Feature, first: int) -> int:
 
 
 def _raw(segment: Segment) -> NDArray[np.float64]:
-    """Return close and volume of the segment's rows as they came."""
+    """Return open, close and volume of the segment's rows as they came."""
     first = len(segment.bars) - (segment.end - segment.first)
-    return np.stack([segment.bars.close[first:], segment.bars.volume[first:]])
+    return np.stack([column[first:] for column in (segment.bars.open, segment.bars.close, segment.bars.volume)])
 
 
 def _frame(versions: Versions, rows: Rows, raw: NDArray[np.float64], features: pl.DataFrame) -> pl.DataFrame:
@@ -124,8 +125,9 @@ def _frame(versions: Versions, rows: Rows, raw: NDArray[np.float64], features: p
         "ticker": pl.Series([versions.ticker]).new_from_index(0, height),
         "timestamp": pl.Series(rows.minutes * MINUTE_US).cast(INSTANT),
         "as_of": pl.Series(rows.as_of).cast(INSTANT),
-        "close": raw[0],
-        "volume": raw[1],
+        "open": raw[0],
+        "close": raw[1],
+        "volume": raw[2],
         "session": _session_names(Sessions.of(rows.minutes).regular),
         "simulated": pl.Series([versions.simulated]).new_from_index(0, height),
     }

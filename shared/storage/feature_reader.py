@@ -20,8 +20,8 @@ from shared.storage.feature_tables import STORED_COLUMNS, FeatureSet, feature_se
 from shared.storage.postgres import transaction
 from shared.storage.revisions import value_bits
 
-_TRAINING: Final = ("timestamp", "as_of", "revision", "close", "volume", "session", "simulated", "replayed")
-_DIGESTED: Final = ("timestamp", "as_of", "close", "volume", "session", "simulated")
+_TRAINING: Final = ("timestamp", "as_of", "revision", "open", "close", "volume", "session", "simulated", "replayed")
+_DIGESTED: Final = ("timestamp", "as_of", "open", "close", "volume", "session", "simulated")
 # Rows of one ticker lie together in the order of time, which the planner cannot know: it would sort wide rows on disk.
 _BY_INDEX: Final = {"enable_sort": "off", "enable_seqscan": "off", "enable_bitmapscan": "off"}
 _COVERAGE: Final = text(
@@ -65,8 +65,8 @@ class FeatureReader:
             columns: Features that are wanted; None: all of the set.
 
         Returns:
-            timestamp, as_of, revision, close, volume, session, simulated, replayed, then the features (Float32, null
-            where there is none). About 4 bytes a value and 60 a row; nothing else of that size is held meanwhile.
+            timestamp, as_of, revision, open, close, volume, session, simulated, replayed, then the features (Float32,
+            null where there is none). About 4 bytes a value and 60 a row; nothing else of that size is held meanwhile.
 
         Raises:
             ConfigurationError: there is no such feature set or column.
@@ -104,8 +104,8 @@ class FeatureReader:
     def rows_digest(self, ticker: str, feature_set: str | None = None) -> str:
         """Return the BLAKE2b digest (32 hex) of a ticker's newest revisions, in order, in bounded memory.
 
-        It covers timestamp, as_of, close, volume, session, simulated and the features' bits, and nothing that depends
-        on when or in which batch the rows were made.
+        It covers timestamp, as_of, open, close, volume, session, simulated and the features' bits, and nothing that
+        depends on when or in which batch the rows were made.
         """
         used = self._feature_set(feature_set)
         query = _select((*_DIGESTED, *used.names), used, ticker, "superseded_at IS NULL")
@@ -139,11 +139,13 @@ def _digest(batches: Iterable[pa.RecordBatch], names: Sequence[str]) -> str:
 
 def _canonical(rows: pl.DataFrame, names: Sequence[str]) -> bytes:
     """Return the rows as little-endian records."""
-    kind = [("at", "<i8"), ("as_of", "<i8"), ("close", "<f8"), ("volume", "<f8"), ("flags", "u1", (2,))]
+    prices = ("open", "close", "volume")
+    kind = [("at", "<i8"), ("as_of", "<i8"), *((name, "<f8") for name in prices), ("flags", "u1", (2,))]
     records = np.empty(rows.height, np.dtype([*kind, ("values", "<u4", (len(names),))]))
     records["at"] = rows["timestamp"].to_physical().to_numpy()
     records["as_of"] = rows["as_of"].to_physical().to_numpy()
-    records["close"], records["volume"] = rows["close"].to_numpy(), rows["volume"].to_numpy()
+    for name in prices:
+        records[name] = rows[name].fill_null(np.nan).to_numpy()
     records["flags"][:, 0] = (rows["session"] == "regular").to_numpy()
     records["flags"][:, 1] = rows["simulated"].to_numpy()
     records["values"] = value_bits(rows, names)

@@ -84,7 +84,7 @@ class FeatureStore:
     def append(self, connection: Connection, frame: pl.DataFrame, batch: OpenBatch) -> Appended:
         """Add rows by binary COPY; a row that is stored already with the same values (bitwise) is not added again.
 
-        Values are close, volume, session and the features. Many ticker-weeks may come in one frame: the more rows a
+        Values are prices, volume, session and the features. Many ticker-weeks may come in one frame: the more rows a
         COPY has, the faster it is.
 
         Args:
@@ -132,7 +132,7 @@ class FeatureStore:
             connection.execute(_SUPERSEDE, given)
 
     def _copy(self, connection: Connection, rows: pl.DataFrame, batch: OpenBatch) -> None:
-        """Add rows with their `revision`, in the columns' order of the table."""
+        """Add rows with their `revision`, in the columns' order of the COPY."""
         stored = rows.with_columns(
             pl.lit(batch.made_at, INSTANT).alias("made_at"),
             pl.lit(batch.batch_id, pl.Int64).alias("batch_id"),

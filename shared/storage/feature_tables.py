@@ -18,6 +18,7 @@ ROW_COLUMNS: Final[dict[str, pl.DataType]] = {
     "ticker": pl.String(),
     "timestamp": INSTANT,
     "as_of": INSTANT,
+    "open": pl.Float64(),
     "close": pl.Float64(),
     "volume": pl.Float64(),
     "session": pl.String(),
@@ -38,10 +39,10 @@ STORED_COLUMNS: Final[dict[str, pl.DataType]] = {
 
 
 COPIED: Final = (
-    *("timestamp", "as_of", "made_at", "close", "volume", "batch_id", "revision"),
+    *("timestamp", "as_of", "made_at", "open", "close", "volume", "batch_id", "revision"),
     *("simulated", "replayed", "served", "ticker", "session", "feature_set"),
 )
-"""The columns of a COPY before the features, in the table's order; `superseded_at` is null at first."""
+"""The columns of a COPY before the features; `superseded_at` is null at first."""
 
 HASH_PARTITIONS: Final = 8
 """Partitions of a feature set, by hash of the ticker: see docs/decisions/feature-table.md."""

@@ -17,6 +17,7 @@ _FIXED: Final[dict[str, pl.DataType]] = {
     ".place": pl.Int64(),
     "timestamp": INSTANT,
     "as_of": INSTANT,
+    "open": pl.Float64(),
     "close": pl.Float64(),
     "volume": pl.Float64(),
     ".regular": pl.Boolean(),
@@ -27,7 +28,11 @@ _FIXED: Final[dict[str, pl.DataType]] = {
     "replayed": pl.Boolean(),
     "batch_id": pl.Int64(),
 }
-_EXPRESSIONS: Final = {".place": "spans.place", ".regular": "d.session = 'regular'"}
+_EXPRESSIONS: Final = {
+    ".place": "spans.place",
+    "open": "COALESCE(d.open, 'NaN')",  # null in rows that were stored before the table had it
+    ".regular": "d.session = 'regular'",
+}
 
 # Each ticker's rows are looked up by themselves, in the index: OFFSET and LIMIT keep the planner from joining the spans
 # with the whole table. %(...)s are filled in by the driver.
@@ -128,6 +133,7 @@ class NewestRows:
         return found.with_columns(
             names.gather(found[".place"] - 1).alias("ticker"),
             pl.when(".regular").then(pl.lit("regular")).otherwise(pl.lit("extended")).alias("session"),
+            pl.col("open").fill_nan(None),
             pl.lit(None, INSTANT).alias("superseded_at"),
         ).select(*STORED_COLUMNS, *self._names)
 

@@ -31,10 +31,10 @@ class Judged:
 
 
 def judge(rows: pl.DataFrame, newest: pl.DataFrame, values: Sequence[str]) -> Judged:
-    """Compare rows with the newest stored revisions, bitwise in close, volume, session and `values`.
+    """Compare rows with the newest stored revisions, bitwise in prices, volume, session and `values`.
 
     Args:
-        rows: KEY, as_of, close, volume, session, `values` (Float32), and whatever else is to be stored; unique by KEY.
+        rows: KEY, as_of, open, close, volume, session, `values` (Float32), what else is to be stored; unique by KEY.
         newest: The same columns and `revision` (Int32), unique by KEY; may hold rows of other keys.
         values: The features.
     """
@@ -58,9 +58,14 @@ def judge(rows: pl.DataFrame, newest: pl.DataFrame, values: Sequence[str]) -> Ju
 def _equal(left: pl.DataFrame, right: pl.DataFrame, values: Sequence[str]) -> NDArray[np.bool_]:
     """Return for each pair of rows whether they are equal, bit by bit."""
     same = (left["session"] == right["session"]).to_numpy()
-    for name in ("close", "volume"):
-        same = same & (left[name].to_numpy().view(np.int64) == right[name].to_numpy().view(np.int64))
+    for name in ("open", "close", "volume"):
+        same = same & (_bits(left[name]) == _bits(right[name]))
     return np.asarray(same & (value_bits(left, values) == value_bits(right, values)).all(axis=1))
+
+
+def _bits(column: pl.Series) -> NDArray[np.int64]:
+    """Return the bits of a Float64 column; null, as rows have of before the table had `open`, equals no number."""
+    return column.fill_null(np.nan).to_numpy().view(np.int64)
 
 
 def value_bits(rows: pl.DataFrame, values: Sequence[str]) -> NDArray[np.uint32]:

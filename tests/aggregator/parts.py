@@ -205,12 +205,13 @@ class Ground:
     def rows(self, ticker: str = "AAPL", *, newest: bool = False) -> pl.DataFrame:
         """Return the stored revisions of a ticker."""
         names = ", ".join(f'"{name}"' for name in NAMES)
-        query = f"""SELECT "timestamp", revision, as_of, close, volume, session, simulated, replayed, served,
+        query = f"""SELECT "timestamp", revision, as_of, open, close, volume, session, simulated, replayed, served,
             superseded_at IS NOT NULL AS superseded, {names} FROM aggregated_data
             WHERE ticker = :ticker AND feature_set = :set ORDER BY "timestamp", revision"""
         kinds = {
             "timestamp": pl.Datetime("us", "UTC"), "revision": pl.Int64(), "as_of": pl.Datetime("us", "UTC"),
-            "close": pl.Float64(), "volume": pl.Float64(), "session": pl.String(), "simulated": pl.Boolean(),
+            "open": pl.Float64(), "close": pl.Float64(), "volume": pl.Float64(),
+            "session": pl.String(), "simulated": pl.Boolean(),
             "replayed": pl.Boolean(), "served": pl.Boolean(), "superseded": pl.Boolean(),
             **dict.fromkeys(NAMES, pl.Float32()),
         }  # fmt: skip

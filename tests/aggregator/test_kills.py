@@ -114,7 +114,7 @@ def fresh(own: Ground, ticker: str, told: pl.DataFrame) -> pl.DataFrame:
 
 def matches(own: Ground, ticker: str, told: pl.DataFrame) -> bool:
     rows, wanted = own.rows(ticker, newest=True), fresh(own, ticker, told)
-    columns = ["timestamp", "close", "volume", "session", *NAMES]
+    columns = ["timestamp", "open", "close", "volume", "session", *NAMES]
     return bits(rows.select(columns)).equals(bits(wanted.select(columns)))
 
 

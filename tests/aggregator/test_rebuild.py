@@ -16,7 +16,7 @@ from tests.aggregator.test_service import land, weeks_of
 from tests.shared.features.making import bits
 
 pytestmark = pytest.mark.kafka
-COLUMNS = ("timestamp", "revision", "as_of", "close", "volume", "session", "replayed", "superseded", *NAMES)
+COLUMNS = ("timestamp", "revision", "as_of", "open", "close", "volume", "session", "replayed", "superseded", *NAMES)
 
 
 def test_rebuilt_rows_equal_those_made_as_the_bars_came(stand: Ground) -> None:

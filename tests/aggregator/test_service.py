@@ -38,7 +38,7 @@ def weeks_of(frame: pl.DataFrame) -> list[IsoWeek]:
 
 def same(rows: pl.DataFrame, wanted: pl.DataFrame, *columns: str) -> bool:
     """Whether rows are equal to the last bit."""
-    names = [*(columns or ("timestamp", "as_of", "close", "volume", "session")), *NAMES]
+    names = [*(columns or ("timestamp", "as_of", "open", "close", "volume", "session")), *NAMES]
     return bits(rows.select(names)).equals(bits(wanted.select(names)))
 
 

@@ -37,6 +37,7 @@ def rows_of(ticker: str, seed: int, days: int = 26, minutes: int = 30, signal: f
         {
             "timestamp": pl.concat([pl.datetime_range(at, at, eager=True) for at in starts for _ in range(minutes)]),
             "minute": np.tile(np.arange(minutes), days),
+            "open": 100 * np.exp(np.cumsum(moves) - moves),
             "close": 100 * np.exp(np.cumsum(moves)),
             "volume": rng.integers(1, 1000, count).astype(float),
         }

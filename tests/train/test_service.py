@@ -59,6 +59,9 @@ def test_hand_written_wish_ends_in_served_models_events_and_profiles(one: Traini
     assert (ml["models"]["models_trained"], ml["status"], ml["profile_type"]) == (3, "active", "ml")
     by_kind = ml["models"]["metrics"]
     for each in served:
+        executable = each.model.metrics["executable"]
+        assert executable["rows"] > 0.5 * each.model.metrics["primary"]["rows"]
+        assert executable["mean_return"] is not None
         told = each.model.metrics["metrics"]
         wanted = ("mse", "rmse", "r2") if each.model.kind.startswith("regression") else ("accuracy", "precision", "f1")
         for name in wanted:

@@ -50,7 +50,7 @@ def test_rows_equal_to_the_computation_are_clean(stored: pl.DataFrame, bars: pl.
     found = check(stored, bars, week)
     assert found.clean
     assert found.rows == found.revisions == stored.height > 300
-    assert found.values == stored.height * (len(CATALOGUE) + 4)  # and close, volume, session, simulated
+    assert found.values == stored.height * (len(CATALOGUE) + 5)  # and open, close, volume, session, simulated
 
 
 def test_one_bit_null_or_word_that_differs_is_found(stored: pl.DataFrame, bars: pl.DataFrame, week: IsoWeek) -> None:

@@ -42,7 +42,7 @@ def test_week_of_a_single_bar_has_one_row_without_history() -> None:
     assert_numbers_or_null(rows)
     assert rows.height == 1
     assert rows["as_of"][0] == bars["known_at"][0]
-    assert rows.select("close", "volume").equals(bars.select("close", "volume"))
+    assert rows.select("open", "close", "volume").equals(bars.select("open", "close", "volume"))
     held = {feature.name for feature in OURS if rows[feature.name][0] is not None}
     assert held <= {feature.name for feature in OURS if feature.start_up <= 1}
 

@@ -41,6 +41,7 @@ def rows(
         "ticker": [ticker] * len(minutes),
         "timestamp": stamps,
         "as_of": [stamp + MINUTE for stamp in stamps],
+        "open": random.uniform(1, 100, len(minutes)),
         "close": random.uniform(1, 100, len(minutes)),
         "volume": random.integers(0, 1000, len(minutes)).astype(float),
         "session": ["regular" if minute % 7 else "extended" for minute in minutes],

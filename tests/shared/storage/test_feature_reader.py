@@ -59,7 +59,7 @@ def test_training_rows_are_sorted_and_complete(engine: Engine, reader: FeatureRe
     append(engine, frame[1000:], rows("MSFT"), frame[:1000])
     found = reader.read_training_rows("AAPL")
     assert found.columns == [
-        *("timestamp", "as_of", "revision", "close", "volume", "session", "simulated", "replayed"),
+        *("timestamp", "as_of", "revision", "open", "close", "volume", "session", "simulated", "replayed"),
         *NAMES,
     ]
     assert found.select("timestamp", "close", "volume", "session", *NAMES).equals(
