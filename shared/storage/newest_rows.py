@@ -58,21 +58,25 @@ _OF_TICKERS: Final = """
 """
 _TOUCHED: Final = text(
     """
-    SELECT spans.ticker
+    SELECT spans.place
     FROM unnest(CAST(:tickers AS text[]), CAST(:firsts AS timestamptz[]), CAST(:lasts AS timestamptz[]))
-        AS spans (ticker, first, last)
+        WITH ORDINALITY AS spans (ticker, first, last, place)
     CROSS JOIN LATERAL (
         SELECT FROM aggregated_data
         WHERE feature_set = :feature_set AND ticker = spans.ticker AND "timestamp" BETWEEN spans.first AND spans.last
         ORDER BY "timestamp" LIMIT 1
     ) hit
+    ORDER BY spans.place
     """
 )
+
+_APART: Final = timedelta(minutes=30)
+"""Rows further apart are looked up apart: a late bar changes a part of its day, not all up to the next one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Spans:
-    """For each of some tickers a first and a last timestamp, both included."""
+    """Stretches of time of some tickers: the first and the last timestamp of each, both included."""
 
     tickers: list[str]
     firsts: list[datetime]
@@ -81,18 +85,23 @@ class Spans:
     @classmethod
     def of(cls, rows: pl.DataFrame) -> "Spans":
         """Return the spans of rows (columns ticker, timestamp)."""
-        stamp = pl.col("timestamp")
-        found = rows.group_by("ticker", maintain_order=True).agg(stamp.min().alias("first"), stamp.max().alias("last"))
-        return cls(found["ticker"].to_list(), found["first"].to_list(), found["last"].to_list())
+        keys = rows.select("ticker", "timestamp").sort("ticker", "timestamp")
+        apart = (pl.col("timestamp").diff() > _APART) | (pl.col("ticker") != pl.col("ticker").shift())
+        begins = keys.select(apart.fill_null(value=True)).to_series()
+        ends = begins.shift(-1, fill_value=True)
+        return cls(
+            keys["ticker"].filter(begins).to_list(),
+            keys["timestamp"].filter(begins).to_list(),
+            keys["timestamp"].filter(ends).to_list(),
+        )
 
     @classmethod
     def between(cls, ticker: str, start: datetime, end: datetime) -> "Spans":
         """Return the span [start, end) of one ticker."""
         return cls([ticker], [start], [end - timedelta(microseconds=1)])
 
-    def only(self, tickers: set[str]) -> "Spans":
-        """Return the spans of some of the tickers."""
-        places = [place for place, ticker in enumerate(self.tickers) if ticker in tickers]
+    def only(self, places: Sequence[int]) -> "Spans":
+        """Return the spans at some places."""
         return Spans(*([column[place] for place in places] for column in (self.tickers, self.firsts, self.lasts)))  # type: ignore[arg-type]
 
 
@@ -114,10 +123,10 @@ class NewestRows:
     def touched(self, connection: Connection, spans: Spans) -> Spans:
         """Return the spans in which anything is stored."""
         given = {**_arguments(spans), "feature_set": self._feature_set}
-        return spans.only(set(connection.execute(_TOUCHED, given).scalars()))
+        return spans.only([place - 1 for place in connection.execute(_TOUCHED, given).scalars()])
 
     def in_spans(self, connection: Connection, spans: Spans) -> pl.DataFrame:
-        """Return the newest revision of each row in the spans, sorted by timestamp within each ticker."""
+        """Return the newest revision of each row in the spans, sorted by timestamp within each span."""
         return self._read(connection, _IN_SPANS, spans.tickers, _arguments(spans))
 
     def of_tickers(self, connection: Connection, tickers: Sequence[str]) -> pl.DataFrame:
