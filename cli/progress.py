@@ -143,6 +143,10 @@ class Board:
         """Return whether a person sees it as it comes."""
         return self._display is not None
 
+    def say(self, text: str) -> None:
+        """Write a line of text above the pieces of work."""
+        self._output.line(text, style="yellow")
+
     def hide(self, line: Line) -> None:
         """Take `line` from the display."""
         if self._display:

@@ -14,6 +14,7 @@ from cli.demo.usage import UsageWatch
 from cli.live import stream
 from cli.output import Output, duration
 from cli.pipeline.backfill import BackfillRun, Result
+from cli.pipeline.patience import Patience
 from cli.pipeline.plan import Backfill, Choice, declare, plan
 from cli.progress import Board, board
 from cli.settings import Connection, embedded
@@ -28,7 +29,7 @@ from shared.errors import TransientError
 from shared.settings import KafkaSettings
 
 HEALTH_SECONDS: Final = 2.0
-RESTARTS_MAX: Final = 6
+CRASHES_MAX: Final = 6
 
 
 def _source_of(choice: Choice) -> Source | None:
@@ -39,8 +40,8 @@ def _source_of(choice: Choice) -> Source | None:
 
 
 def _gone(process: ProcessStatus) -> bool:
-    """Return whether a process has ended for good, or crashes again and again."""
-    return process.state == "failed" or (process.state == "restarting" and process.restarts >= RESTARTS_MAX)
+    """Return whether a process has ended for good, or crashes again and again without doing its work."""
+    return process.state == "failed" or (process.state == "restarting" and process.crashes >= CRASHES_MAX)
 
 
 class Until(StrEnum):
@@ -107,7 +108,8 @@ class DemoRun:
             seconds.publish = published.publish_seconds
             seconds.lake = published.landed_seconds - published.publish_seconds
             begun = time.monotonic()
-            found = verify(system.lake, system.kafka, shown, self._source)
+            patiently = Patience(shown, self._health(LAKE_SERVICES))
+            found = patiently(lambda: verify(system.lake, system.kafka, shown, self._source))
             seconds.verify = time.monotonic() - begun
             report = DemoReport(self._choice.origin == "simulated", published, found, seconds)
             self.a_ticker = next(iter(report.bars), None)
@@ -161,8 +163,9 @@ class DemoRun:
             self._source = before(self._source, self.held_out)
 
     def _publish(self, system: Connection, backfill: Backfill, shown: Board) -> Result:
-        declare(backfill, system.kafka, again=False)
-        return BackfillRun(system, backfill, shown, self._home.logs, self._health(LAKE_SERVICES)).run()
+        health = self._health(LAKE_SERVICES)
+        Patience(shown, health)(lambda: declare(backfill, system.kafka, again=False))
+        return BackfillRun(system, backfill, shown, self._home.logs, health).run()
 
     def _serve(self, system: Connection, run_id: str, report: DemoReport, shown: Board) -> None:
         """Wait for feature rows, models and predictions of what was published."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, get_args
 
 from cli.pipeline.featuring import FeatureWatch
+from cli.pipeline.patience import Patience
 from cli.pipeline.training import TrainingWatch, failures
 from cli.predictor_client import PredictorClient, Served
 from cli.progress import Board
@@ -21,7 +22,7 @@ from shared.storage.postgres import open_engine, transaction
 from shared.storage.runs_store import Run, RunsStore
 
 LOOK_SECONDS: Final = 0.5
-ANSWER_SECONDS: Final = 120.0
+ANSWER_SECONDS: Final = 180.0
 
 
 @dataclass
@@ -86,6 +87,7 @@ class ServedWay:
         self._bars = bars
         self._shown = shown
         self._health = health
+        self._patiently = Patience(shown, health)
         self._result = ServedResult()
 
     def go(self) -> ServedResult:
@@ -127,7 +129,7 @@ class ServedWay:
     def _wait_settled(self, view: JobsView) -> None:
         """Wait until the verdicts are final: that needs every model of the run."""
         deadline = time.monotonic() + ANSWER_SECONDS
-        while not any(one.run_id == self._run_id and one.settled_at for one in view.runs()):
+        while not any(one.run_id == self._run_id and one.settled_at for one in self._patiently(view.runs)):
             if time.monotonic() > deadline:
                 raise TransientError(
                     f"the verdicts are not final {ANSWER_SECONDS:g} s after the last model; "
@@ -140,7 +142,7 @@ class ServedWay:
         """Wait for a prediction of every ticker that has a model, by all models in force and with their verdicts."""
         # By digest: a model that was trained again from the same rows is the same bundle, and answers nothing anew.
         due: dict[str, set[tuple[str, Verdict]]] = {}
-        for one in registry.served():
+        for one in self._patiently(registry.served):
             if one.model.ticker in self._bars:
                 due.setdefault(one.model.ticker, set()).add((one.model.digest, one.verdict))
         line, deadline = self._shown.line("predict", "tickers"), time.monotonic() + ANSWER_SECONDS

@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from cli.pipeline.landing import Landing
-from cli.pipeline.plan import Backfill, command_line
-from cli.pipeline.producer_process import Ended, ProducerProcess
+from cli.pipeline.patience import Patience
+from cli.pipeline.plan import Backfill
+from cli.pipeline.producer_process import Ended
+from cli.pipeline.producers import Producers
 from cli.progress import Board, Line
 from cli.settings import Connection
 from shared.contracts.topics import BARS_HISTORY
@@ -85,13 +87,12 @@ class BackfillRun:
         logs: Path | None = None,
         health: Callable[[], None] = lambda: None,
     ) -> None:
-        self._system = system
         self._backfill = backfill
         self._board = board
-        self._logs = logs
         self._health = health
-        self._landing = Landing(system.kafka, backfill.topics)
-        self._producers: list[ProducerProcess] = []
+        self._patiently = Patience(board, health)
+        self._landing = self._patiently(lambda: Landing(system.kafka, backfill.topics))
+        self._producers = Producers(system, backfill, logs, board.say)
         self._lines: dict[str, Line] = {}
         self._result = Result({a.producer: Published(a.producer) for a in backfill.arguments})
 
@@ -107,7 +108,7 @@ class BackfillRun:
             self._start()
             lake = self._board.line("land in lake", self._unit)
             next_look = begun + LOOK_SECONDS
-            while not all(producer.ended for producer in self._producers):
+            while not self._producers.ended:
                 self._take()
                 if time.monotonic() > next_look:
                     self._show_landing(lake)
@@ -120,21 +121,16 @@ class BackfillRun:
             self._result.landed_seconds = time.monotonic() - begun
             return self._result
         finally:
-            for producer in self._producers:
-                producer.stop()
+            self._producers.stop()
 
     def _start(self) -> None:
-        for arguments in self._backfill.arguments:
-            name = arguments.producer
-            log = self._logs / f"producers-{name}.log" if self._logs else None
-            line = command_line(arguments, self._backfill.run.run_id)
+        for name in self._result.published:
             self._lines[name] = self._board.line(f"publish {name}", _UNITS[name])
-            self._producers.append(ProducerProcess.start(name, line, self._system.environment, log))
+        self._producers.start()
 
     def _take(self) -> None:
-        for producer in self._producers:
-            for event in producer.take():
-                self._heed(producer.name, event)
+        for name, event in self._producers.take():
+            self._heed(name, event)
 
     def _heed(self, name: str, event: dict[str, Any]) -> None:
         published, line = self._result.published[name], self._lines[name]
@@ -150,12 +146,11 @@ class BackfillRun:
                 line.finish(int(event.get("published") or 0), "already done" if done else "", before=done)
 
     def _check(self) -> None:
-        for producer in self._producers:
-            ended = producer.ended
-            published = self._result.published[producer.name]
+        for name, published in self._result.published.items():
+            ended, published.peak_rss_mib = self._producers.how_ended(name)
             if ended is None or not published.summary:
-                raise BackfillError(f"the {producer.name} producer failed: {_reason(ended)}")
-            published.code, published.peak_rss_mib = ended.code, ended.peak_rss_mib
+                raise BackfillError(f"the {name} producer failed: {_reason(ended)}")
+            published.code = ended.code
 
     @property
     def _unit(self) -> str:
@@ -164,7 +159,7 @@ class BackfillRun:
     def _show_landing(self, lake: Line) -> None:
         """Show how far the lake is: of bars, their share of the records that were sent stands for the bars in them."""
         stock = self._lines.get("stock")
-        landed = self._landing.look(BARS_HISTORY.name if stock else None)
+        landed = self._patiently(lambda: self._landing.look(BARS_HISTORY.name if stock else None))
         if stock is None:
             lake.update(landed.records, landed.total or None, "")
         elif landed.total:
@@ -172,9 +167,9 @@ class BackfillRun:
             lake.at(round(stock.count * landed_share), (stock.share or 0.0) * landed_share, "")
 
     def _wait_landed(self, lake: Line) -> None:
-        self._landing.expect(self._backfill.run.run_id)
+        self._patiently(lambda: self._landing.expect(self._backfill.run.run_id))
         seen, since = -1, time.monotonic()
-        while not (landed := self._landing.look()).complete:
+        while not (landed := self._patiently(self._landing.look)).complete:
             self._show_landing(lake)
             if landed.records != seen:
                 seen, since = landed.records, time.monotonic()

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from cli.pipeline.patience import Patience
 from cli.progress import Line
 from shared.errors import ConfigurationError, TransientError
 from shared.storage.feature_reader import FeatureReader
@@ -39,6 +40,7 @@ class FeatureWatch:
         self._bars = bars
         self._line = line
         self._health = health
+        self._patiently = Patience(line.board, health)
         self._next_count = 0.0
 
     def wait(self) -> dict[str, int]:
@@ -69,7 +71,7 @@ class FeatureWatch:
     def count(self) -> dict[str, int]:
         """Count and show the rows of the run's tickers."""
         begun = time.monotonic()
-        found = {one.ticker: one.rows for one in self._reader.coverage() if one.ticker in self._bars}
+        found = {one.ticker: one.rows for one in self._patiently(self._reader.coverage) if one.ticker in self._bars}
         took = time.monotonic() - begun
         self._next_count = time.monotonic() + max(1.0, took / COUNT_SHARE)
         complete = sum(found.get(ticker, 0) >= bars for ticker, bars in self._bars.items())
@@ -79,7 +81,7 @@ class FeatureWatch:
         return found
 
     def _done(self) -> bool:
-        run = self._run()
+        run = self._patiently(self._run)
         if run is not None and run.state in {"aborted", "superseded"}:
             raise ConfigurationError(
                 f"The run {run.run_id} was given up: {run.reason or run.state}; start it again to go on."

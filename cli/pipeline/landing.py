@@ -12,6 +12,7 @@ from shared.kafka.scan import read_topic
 from shared.settings import KafkaSettings
 
 MACRO_GROUP: Final = "lake-macro"
+PATIENCE_SECONDS: Final = 2.0
 _GROUPS: Final[Mapping[str, str]] = {
     BARS_HISTORY.name: "lake-stock",
     BARS_LIVE.name: "lake-stock",
@@ -39,7 +40,7 @@ class Landed:
 
 
 class Landing:
-    """Watches the lake's consumers for the topics of a run.
+    """Watches the lake's consumers for the topics of a run. Where Kafka does not answer it soon says so.
 
     Args:
         kafka: Where Kafka is.
@@ -49,7 +50,7 @@ class Landing:
     def __init__(self, kafka: KafkaSettings, topics: tuple[str, ...]) -> None:
         self._kafka = kafka
         self._topics = topics
-        self._admin = KafkaAdmin(kafka, "tickerstream-landing")
+        self._admin = KafkaAdmin(kafka, "tickerstream-landing", patience=PATIENCE_SECONDS, answer=PATIENCE_SECONDS)
         self._before = self._admin_ends()
         self._until: dict[tuple[str, int], int] | None = None
 

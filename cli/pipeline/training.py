@@ -4,12 +4,13 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from cli.pipeline.patience import Patience
 from cli.progress import Board, Line
 from shared.errors import TransientError
 from shared.storage.job_progress import JobsView, TickerProgress
 
 LOOK_SECONDS: Final = 0.5
-FILED_SECONDS: Final = 60.0
+FILED_SECONDS: Final = 180.0
 STALL_SECONDS: Final = 900.0
 SHOWN_TICKERS: Final = 8
 _THROUGH: Final = frozenset({"done", "failed"})
@@ -39,6 +40,7 @@ class TrainingWatch:
         self._shown = shown
         self._health = health
         self._look = look
+        self._patiently = Patience(shown, health)
         self._lines: dict[str, Line] = {}
         self._all: Line | None = None
 
@@ -51,7 +53,7 @@ class TrainingWatch:
         begun = since = time.monotonic()
         seen: object = None
         while True:
-            found = self._view.progress_of(self._run_id)
+            found = self._patiently(lambda: self._view.progress_of(self._run_id))
             self._draw(found)
             self._look(found)
             if found and all(ticker.state in _THROUGH for ticker in found):

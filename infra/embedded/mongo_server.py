@@ -19,6 +19,27 @@ WIRE_VERSION = 13
 VERSION = (5, 0, 0)
 
 
+class Durable:
+    """A backend whose answers come only after what they acknowledge is in the file: H2 alone writes once a second.
+
+    Args:
+        backend: The server's own, an H2Backend.
+    """
+
+    def __init__(self, backend: Any) -> None:
+        self._backend = backend
+
+    def __getattr__(self, name: str) -> Any:
+        """Return the backend's own method."""
+        return getattr(self._backend, name)
+
+    def handleMessage(self, message: Any) -> Any:  # noqa: N802  the name that the Java interface has
+        """Do what a driver asks for, write, answer."""
+        answer = self._backend.handleMessage(message)
+        self._backend.commit()
+        return answer
+
+
 def serve(port: int, data: str, library: str, flags: Sequence[str], jars: Sequence[str]) -> None:
     """Serve until SIGTERM or SIGINT.
 
@@ -34,7 +55,8 @@ def serve(port: int, data: str, library: str, flags: Sequence[str], jars: Sequen
     jpype.startJVM(library, *flags, classpath=list(jars), interrupt=False)
     backend = jpype.JClass("de.bwaldvogel.mongo.backend.h2.H2Backend")(data)
     backend.version(_wire_version())
-    server = jpype.JClass("de.bwaldvogel.mongo.MongoServer")(backend)
+    durable = jpype.JProxy("de.bwaldvogel.mongo.MongoBackend", inst=Durable(backend))
+    server = jpype.JClass("de.bwaldvogel.mongo.MongoServer")(durable)
     server.bind(LOOPBACK, port)
     sys.stdout.write(f"serving on {LOOPBACK}:{port}\n")
     sys.stdout.flush()

@@ -26,6 +26,7 @@ class UnitState:
         process: Who it is, while it runs.
         port: Port that it listens on, if any.
         restarts: How often it was started again after it had ended by itself.
+        crashes: How often in a row it ended soon after its start.
         last_exit: Exit code of its last end (negative: killed by that signal).
         last_line: Last line of its log at that end.
         started_at: Start of the process, seconds since the epoch.
@@ -42,6 +43,7 @@ class UnitState:
     last_line: str | None = None
     started_at: float | None = None
     killed: bool = False
+    crashes: int = 0
 
 
 @dataclass(slots=True)

@@ -35,6 +35,7 @@ class ProcessStatus:
         cpu_seconds: Processor time that it has used, its children included.
         uptime_seconds: How long it has run.
         restarts: How often it was started again.
+        crashes: How often in a row it ended soon after its start.
         last_exit: Exit code of its last end.
         heartbeat_age_seconds: Age of its heartbeat.
         counters: What the service counts.
@@ -54,6 +55,7 @@ class ProcessStatus:
     last_exit: int | None = None
     heartbeat_age_seconds: float | None = None
     counters: dict[str, object] = field(default_factory=dict)
+    crashes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +123,7 @@ def _process_status(home: Home, unit: UnitState) -> ProcessStatus:
         unit.last_exit,
         _age(beat),
         _counters(beat),
+        unit.crashes,
     )
 
 

@@ -40,11 +40,15 @@ class Supervised:
         self.unit = unit
         self.state = UnitState(unit.name, kind, port=unit.port)
         self.ever_healthy = False
-        self.crashes = 0
         self._backoff = backoff or Backoff()
         self._started = 0.0
         self._due = 0.0
         self._start_again = False
+
+    @property
+    def crashes(self) -> int:
+        """Return how often in a row it ended soon after its start."""
+        return self.state.crashes
 
     @property
     def settled(self) -> bool:
@@ -64,7 +68,7 @@ class Supervised:
 
     def restart(self, now: Clocks) -> None:
         """Stop the process where it runs, and start it again as soon as it is gone."""
-        self.crashes = 0
+        self.state.crashes = 0
         if self.unit.pid is None:
             self.start(now)
             return
@@ -122,7 +126,7 @@ class Supervised:
         elif self.state.kind == "job" or not is_restarted(self.state.kind, code):
             self.state.phase = "finished" if code == 0 else "failed"
         else:
-            self.crashes = self._backoff.crashes_in_a_row(self.crashes, now.steady - self._started)
+            self.state.crashes = self._backoff.crashes_in_a_row(self.crashes, now.steady - self._started)
             self._due = now.steady + self._backoff.delay(self.crashes)
             self.state.phase = "restarting"
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from confluent_kafka import ConsumerGroupTopicPartitions, IsolationLevel, KafkaError, KafkaException, TopicCollection
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection
 from confluent_kafka import TopicPartition as Slot
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin import OffsetSpec as _OffsetSpec  # type: ignore[attr-defined]
@@ -13,6 +13,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_e
 from shared.contracts.topics import TopicContract
 from shared.errors import ConfigurationError, ContractError, TransientError
 from shared.kafka.config import client_config, error_of, log_event, refusal, translated
+from shared.kafka.group_offsets import GroupOffsets
 from shared.kafka.provisioning import Provisioner
 from shared.ports import TopicPartition
 from shared.settings import KafkaSettings
@@ -45,6 +46,7 @@ class KafkaAdmin:
         self._patience = patience
         self._refusal: ConfigurationError | None = None
         self._client: Any = AdminClient(client_config(settings, client_id) | {"error_cb": self._on_event})
+        self._groups = GroupOffsets(settings, client_id, self._on_event, answer)
 
     def provision(self, contracts: Iterable[TopicContract]) -> list[str]:
         """Make the topics be as their contracts say; doing it again changes nothing.
@@ -116,18 +118,9 @@ class KafkaAdmin:
 
     def committed(self, group: str, topics: Collection[str]) -> dict[TopicPartition, int]:
         """Return the next offset that the group has stored, for the partitions of `topics` where it has one."""
-        asked = ConsumerGroupTopicPartitions(group)
-        try:
-            answer = self._done(
-                lambda: self._client.list_consumer_group_offsets([asked], request_timeout=self._answer)[group],
-                f"reading offsets of {group}",
-            )
-        except KafkaException as exception:
-            if error_of(exception).code() == KafkaError.GROUP_ID_NOT_FOUND:
-                return {}
-            raise
-        stored = answer.topic_partitions
-        return {(s.topic, s.partition): s.offset for s in stored if s.topic in topics and s.offset >= 0}
+        counts = self.topics()
+        slots = [(topic, partition) for topic in topics for partition in range(counts.get(topic, 0))]
+        return self._patiently(lambda: self._groups.committed(group, slots), f"reading offsets of {group}")
 
     def cluster_id(self) -> str:
         """Return the id of the cluster."""

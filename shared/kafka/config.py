@@ -47,6 +47,10 @@ _WAITING: Final = frozenset(
         KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
         KafkaError.REBALANCE_IN_PROGRESS,
         KafkaError.UNSTABLE_OFFSET_COMMIT,
+        # A broker that was killed and has just started again may be behind what its clients have seen of it.
+        KafkaError.UNKNOWN_LEADER_EPOCH,
+        KafkaError.FENCED_LEADER_EPOCH,
+        KafkaError.OFFSET_NOT_AVAILABLE,
         KafkaError.THROTTLING_QUOTA_EXCEEDED,
     }
 )

@@ -6,7 +6,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, Message
 from confluent_kafka import TopicPartition as Slot
 
-from shared.kafka.config import client_config, translated
+from shared.kafka.config import LIBRDKAFKA, client_config, is_waiting, translated
 from shared.kafka.messages import record_of
 from shared.ports import Record
 from shared.settings import KafkaSettings
@@ -55,7 +55,9 @@ def follow_batches(
 
 def _is_record(message: Message, topic: str) -> bool:
     error = message.error()
-    if error is not None and error.code() != KafkaError._PARTITION_EOF:
+    if error is not None and is_waiting(error):
+        LIBRDKAFKA.warning("following %s: %s", topic, error.str())
+    elif error is not None and error.code() != KafkaError._PARTITION_EOF:
         raise translated(error, f"following {topic}")
     return error is None
 

@@ -9,7 +9,7 @@ from confluent_kafka import TopicPartition as Slot
 
 from shared.errors import TransientError
 from shared.kafka.admin import KafkaAdmin
-from shared.kafka.config import MIB, client_config, translated
+from shared.kafka.config import LIBRDKAFKA, MIB, client_config, is_waiting, translated
 from shared.kafka.messages import record_of
 from shared.ports import Record
 from shared.settings import KafkaSettings
@@ -63,14 +63,16 @@ def _scan(settings: KafkaSettings, topic: str, ranges: dict[int, tuple[int, int]
         seen = time.monotonic()
         while left:
             message = consumer.poll(1.0)
-            if message is None:
+            error = None if message is None else message.error()
+            if message is None or (error is not None and is_waiting(error)):
+                if error is not None:
+                    LIBRDKAFKA.warning("reading %s: %s", topic, error.str())
                 if time.monotonic() - seen > STALL_SECONDS:
                     raise TransientError(
                         f"Kafka sent nothing of {topic} for {STALL_SECONDS:g} s. Check that the broker runs."
                     )
                 continue
             seen = time.monotonic()
-            error = message.error()
             if error is not None and error.code() != KafkaError._PARTITION_EOF:
                 raise translated(error, f"reading {topic}")
             p, offset = message.partition(), message.offset()

@@ -110,7 +110,7 @@ def test_document_store_killed_and_started_again_keeps_documents(home: Home) -> 
         server.wait_healthy()
         with pymongo.MongoClient(server.uri) as client:
             client["test"]["kept"].insert_one({"_id": 1, "text": "before"})
-        server.stop()
+            server.kill()
         assert not answers_ping(server.port or 0)
         server.start()
         server.wait_healthy()
