@@ -42,6 +42,7 @@ class Incoming:
         skipped: Ticker-weeks whose bars make no rows.
         rows: How many bars are valid.
         refused: How many bars are not.
+        oldest: When Kafka received the first of the bars.
     """
 
     moves: dict[TopicPartition, int] = field(default_factory=dict)
@@ -52,6 +53,7 @@ class Incoming:
     skipped: list[tuple[str, IsoWeek]] = field(default_factory=list)
     rows: int = 0
     refused: int = 0
+    oldest: datetime | None = None
 
     def pass_over(self, record: Record) -> None:
         """Count a record as handled."""
@@ -75,6 +77,7 @@ class Incoming:
             return
         if not decoded.weeks:
             return
+        self.oldest = min(self.oldest or record.timestamp, record.timestamp)
         known = self.tickers.setdefault(decoded.ticker, TickerBars(decoded.ticker, slot_of(record)))
         for week, bars in decoded.weeks.items():
             known.weeks.setdefault(week, []).append(bars)

@@ -20,6 +20,7 @@ from aggregator.topics import Inputs
 from shared.errors import TransientError
 from shared.features.catalogue import FEATURE_SET
 from shared.kafka.consumer import KafkaReader
+from shared.metrics.aggregating import BEHIND, NEWEST_BAR, REMAKE_REQUESTS
 from shared.ports import PartitionsLostError, RecordWriter, TopicPartition
 from shared.runtime.service import Runtime
 from shared.storage.database import Engine
@@ -228,6 +229,8 @@ class Membership:
             ("runs", len(stored.finished)),
         ):
             self._counters[name] += more
+        if incoming.oldest is not None:
+            BEHIND.set((self._runtime.clock.now() - incoming.oldest).total_seconds())
         for run_id in stored.finished:
             _log.info("run %s is complete", run_id)
 
@@ -245,6 +248,19 @@ class Membership:
             self._counters["poisoned"] = parts.intake.poisoned
             self._counters["features_sent"] = parts.newest.sent
             self._runtime.heartbeat.beat("running", parts.intake.reason, self._counters)
+            self._tell_state(quiet=quiet)
+
+    def _tell_state(self, *, quiet: bool) -> None:
+        """Tell Prometheus how far we are."""
+        parts = self._parts
+        if quiet and not parts.intake.reason:
+            BEHIND.set(0)
+        if self._latest:
+            NEWEST_BAR.set(max(self._latest.values()).timestamp())
+        if self._is_due("queue", 10.0):
+            with transaction(parts.engine) as connection:
+                ours = parts.assignment.partitions(parts.inputs.history)
+                REMAKE_REQUESTS.set(parts.requests.count(connection, ours))
 
     def _tell_kafka(self) -> None:
         """Store offsets in the group, for whoever looks at its lag; PostgreSQL's are those that count."""

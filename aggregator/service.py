@@ -18,6 +18,7 @@ from aggregator.remakes import Remaker
 from aggregator.runs import Runs
 from aggregator.settings import AggregatorSettings
 from aggregator.storing import Stores, Transactions
+from aggregator.telling import tell_counters
 from aggregator.topics import Inputs
 from aggregator.weeks import PackedWeeks
 from shared.errors import PoisonMessageError, TransientError
@@ -29,6 +30,7 @@ from shared.kafka.partitioner import partition_of
 from shared.kafka.producer import KafkaWriter
 from shared.ports import ObjectStore, Record
 from shared.runtime.checks import check_record
+from shared.runtime.meter import count_error
 from shared.runtime.service import Runtime
 from shared.settings import KafkaSettings, LakeSettings, PostgresSettings
 from shared.storage.context_store import ContextStore
@@ -94,6 +96,7 @@ class Aggregator:
         self._settings = settings
         self._inputs = inputs
         self._counters = dict.fromkeys(COUNTERS, 0)
+        tell_counters(self._counters)
 
     def run(self) -> None:
         """Run until stopped. After a fault that passes, begin again from what is stored."""
@@ -108,6 +111,7 @@ class Aggregator:
                 if self._counters["bars"] + self._counters["facts"] > before:
                     pause = self._settings.aggregator_retry_seconds
                 _log.warning("begins again in %g s: %s", pause, error)
+                count_error(error)
                 self._runtime.heartbeat.beat("paused", str(error), self._counters)
                 self._runtime.stopping.wait(pause)
                 pause = min(2 * pause, self._settings.aggregator_retry_max_seconds)

@@ -13,6 +13,7 @@ from aggregator.runs import Runs
 from shared.clock import Clock
 from shared.failpoints import failpoint
 from shared.features.catalogue import FEATURE_SET
+from shared.metrics.aggregating import TRANSACTION_SECONDS
 from shared.ports import TopicPartition
 from shared.storage.context_lock import hold_context, share_context
 from shared.storage.context_store import ContextStore
@@ -75,7 +76,7 @@ class Transactions:
             FencedError: a partition is somebody else's by now; nothing was stored.
             TransientError: PostgreSQL does not answer; it is not known whether it was stored.
         """
-        with transaction(self._engine) as connection:
+        with TRANSACTION_SECONDS.labels("facts").time(), transaction(self._engine) as connection:
             claims = self._assignment.advance(connection, incoming.moves)
             if incoming.facts:
                 hold_context(connection)
@@ -103,7 +104,7 @@ class Transactions:
             TransientError: PostgreSQL does not answer; it is not known whether it was stored.
         """
         failpoint(f"{NAME}.before_copy")
-        with transaction(self._engine) as connection:
+        with TRANSACTION_SECONDS.labels("rows").time(), transaction(self._engine) as connection:
             claims = self._assignment.advance(connection, incoming.moves)
             self._check(connection, context, made)
             added, revised = self._append(connection, made, incoming.moves, "stream")
@@ -130,7 +131,7 @@ class Transactions:
             TransientError: PostgreSQL does not answer; it is not known whether it was stored.
         """
         moves = {slot: self._assignment.claim(slot).next_offset for slot in remade.slots}
-        with transaction(self._engine) as connection:
+        with TRANSACTION_SECONDS.labels("remade").time(), transaction(self._engine) as connection:
             self._assignment.advance(connection, moves)
             self._check(connection, context, remade.made)
             added, revised = self._append(connection, remade.made, moves, "remake")

@@ -10,6 +10,7 @@ from consumers.parquet import Content, UnreadableParquetError, decode, encode
 from shared.contracts.lake import Dataset
 from shared.contracts.versions import union_versions
 from shared.errors import ContractError, TransientError
+from shared.metrics.lake import WRITTEN_ROWS
 from shared.ports import ObjectStore, PreconditionFailedError, StoredObject
 from shared.runtime.failpoints import failpoint
 
@@ -42,7 +43,7 @@ class LakeWriter:
         """
         for _ in range(ATTEMPTS):
             stored = self._store.get(self._dataset.bucket, name)
-            merged = self._merged(name, stored, frames, lineage)
+            merged, before = self._merged(name, stored, frames, lineage)
             failpoint(f"{self._service}.inside_merge")
             if merged is None:
                 return False
@@ -51,6 +52,7 @@ class LakeWriter:
                 self._store.put(self._dataset.bucket, name, encode(merged), expected=etag)
             except PreconditionFailedError:
                 continue
+            WRITTEN_ROWS.labels(self._dataset.bucket).inc(merged.versions.height - before)
             return True
         raise TransientError(
             f"{self._dataset.bucket}/{name} was written by others {ATTEMPTS} times in a row; trying again later."
@@ -58,10 +60,10 @@ class LakeWriter:
 
     def _merged(
         self, name: str, stored: StoredObject | None, frames: Sequence[pl.DataFrame], lineage: Lineage
-    ) -> Content | None:
-        """Return what to write; None where the stored object holds all of it."""
+    ) -> tuple[Content | None, int]:
+        """Return what to write, None where the stored object holds all of it; and how many rows that has."""
         if stored is None:
-            return Content(union_versions(self._dataset, *frames), lineage)
+            return Content(union_versions(self._dataset, *frames), lineage), 0
         try:
             before = decode(stored.data)
             versions = union_versions(self._dataset, before.versions, *frames)
@@ -71,5 +73,5 @@ class LakeWriter:
                 "Move it out of the lake and replay its topic: consumers/README.md says how."
             ) from error
         if versions.schema == before.versions.schema and versions.equals(before.versions):
-            return None
-        return Content(versions, before.lineage.joined(lineage))
+            return None, versions.height
+        return Content(versions, before.lineage.joined(lineage)), before.versions.height

@@ -53,7 +53,7 @@ def create_app(desk: Desk) -> FastAPI:
 
 def measured(app: FastAPI, desk: Desk) -> ASGIApp:
     """Return the application with its fast lane and its requests counted."""
-    return Measured(NewestFirst(app, desk.answers), desk.metrics)
+    return Measured(NewestFirst(app, desk.answers))
 
 
 def _document(app: FastAPI) -> None:

@@ -11,7 +11,6 @@ from typing import Final
 from predictor.answers import AnswerBook, Shown, Silence
 from predictor.broadcast import Broadcast
 from predictor.history import Past
-from predictor.metrics import Metrics
 from predictor.models import ModelBook
 from predictor.problems import ProblemError
 from predictor.runs import RunBook, TrainingWatch
@@ -98,7 +97,6 @@ class Desk:
     stores: Stores
     writer: RecordWriter
     broadcast: Broadcast
-    metrics: Metrics
     health: Health
 
     @cached_property

@@ -15,6 +15,7 @@ from shared.contracts.rows import FeatureRow
 from shared.contracts.topics import PREDICTIONS
 from shared.contracts.training import ModelEvent
 from shared.errors import ContractError, TransientError
+from shared.metrics.serving import COMPUTE_SECONDS, PUBLISH_SECONDS
 from shared.ports import Outgoing, RecordWriter
 from shared.runtime.failpoints import failpoint
 
@@ -97,7 +98,8 @@ class Engine:
     def _compute(self, row: FeatureRow) -> Shown | None:
         """Return the answer to a row unless it is served already; None, and silence, where there is none."""
         try:
-            prediction = answer(row, self._models.of(row.ticker).values(), self._clock.now())
+            with COMPUTE_SECONDS.time():
+                prediction = answer(row, self._models.of(row.ticker).values(), self._clock.now())
         except NoAnswerError as reason:
             self._answers.fall_silent(row.ticker, Silence(str(reason), reason.missing))
             return None
@@ -114,10 +116,11 @@ class Engine:
             return
         headers = {"schema": PREDICTIONS.schema.encode()}
         failpoint("predictor.before_publish")
-        for shown in ready:
-            record = Outgoing(PREDICTIONS.name, shown.ticker.encode(), shown.record, headers)
-            self._patiently(partial(self._outlets.writer.send, record))
-        self._patiently(partial(self._outlets.writer.flush, FLUSH_SECONDS))
+        with PUBLISH_SECONDS.time():
+            for shown in ready:
+                record = Outgoing(PREDICTIONS.name, shown.ticker.encode(), shown.record, headers)
+                self._patiently(partial(self._outlets.writer.send, record))
+            self._patiently(partial(self._outlets.writer.flush, FLUSH_SECONDS))
         failpoint("predictor.before_show")
         for shown in ready:
             self._answers.show(shown)

@@ -1,58 +1,62 @@
-"""What Prometheus is told."""
+"""What the predictor tells Prometheus: its requests as they come, its books when asked."""
 
 import time
-from typing import TYPE_CHECKING, Any
+from collections import Counter as Tally
+from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.metrics_core import GaugeMetricFamily
+from prometheus_client import Counter, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from predictor.desk import Desk
+from shared.contracts.rows import FeatureRow
+from shared.metrics import serving
+from shared.metrics.instruments import Values
+
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+_children: Final[dict[tuple[str, str, int], tuple[Counter, Histogram]]] = {}
 
 
-class Metrics:
-    """The predictor's own registry and its instruments."""
-
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        told: dict[str, Any] = {"registry": self.registry, "namespace": "tickerstream"}
-        self.answers = Counter("predictions", "Answers published to Kafka and served", **told)
-        self.refused = Gauge("records_refused", "Records of features, model_events and runs set aside", **told)
-        self.load_failures = Gauge("model_load_failures", "Bundles that could not be loaded, each try", **told)
-        self.alerts = Gauge("model_alerts", "Deployments that could not take effect; what served before serves", **told)
-        self.serving = Gauge("models_serving", "Models that serve", **told)
-        self.streams = Gauge("event_streams", "Open event streams", **told)
-        self.requests = Counter("http_requests", "Requests", ["method", "route", "status"], **told)
-        buckets = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
-        self.seconds = Histogram("http_request_seconds", "Time to the response", ["route"], buckets=buckets, **told)
-        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
-
-    def request(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count a request; `route` is a template, so that there are few of them."""
-        key = (method, route, status)
-        found = self._children.get(key)
-        if found is None:
-            found = self._children[key] = self.requests.labels(*key), self.seconds.labels(route)
-        found[0].inc()
-        found[1].observe(seconds)
-
-    def watch_ages(self, ages: "Callable[[], dict[str, float]]") -> None:
-        """Tell the age of each ticker's newest answer, in seconds, whenever asked."""
-        self.registry.register(_Ages(ages))
+def tell_books(desk: Desk) -> None:
+    """Tell of the desk's books from now on."""
+    books, answers = desk.models, desk.answers
+    serving.PREDICTION_AGE.tell(lambda: {(name,): desk.age(one) for name, one in answers.newest.copy().items()})
+    serving.FEATURE_AGE.tell(lambda: {(name,): _row_age(desk, row) for name, row in answers.rows.copy().items()})
+    serving.MODEL_AGE.tell(lambda: _model_ages(desk))
+    serving.MODELS.tell(lambda: _models(desk))
+    serving.ALERTS.tell(lambda: {(): len(books.alerts())})
+    serving.LOAD_FAILURES.tell(lambda: {(): books.failures})
+    serving.SILENT.tell(lambda: {(): len(answers.silent)})
+    serving.STREAMS.tell(lambda: {(): desk.broadcast.listeners})
 
 
-class _Ages:
-    """A collector of ages, made when asked, so that they are never old."""
+def count_request(method: str, route: str, status: int, seconds: float) -> None:
+    """Count a request; `route` is a template, so that there are few of them."""
+    key = (method, route, status)
+    found = _children.get(key)
+    if found is None:
+        found = _children[key] = serving.REQUESTS.labels(*key), serving.REQUEST_SECONDS.labels(route)
+    found[0].inc()
+    found[1].observe(seconds)
 
-    def __init__(self, ages: "Callable[[], dict[str, float]]") -> None:
-        self._ages = ages
 
-    def collect(self) -> "Iterator[GaugeMetricFamily]":
-        family = GaugeMetricFamily("tickerstream_prediction_age_seconds", "Age of the newest answer", labels=["ticker"])
-        for ticker, age in self._ages().items():
-            family.add_metric([ticker], age)
-        yield family
+def _row_age(desk: Desk, row: FeatureRow) -> float:
+    known = row.made_at if row.simulated or row.replayed else row.as_of
+    return max(0.0, (desk.now() - known).total_seconds())
+
+
+def _model_ages(desk: Desk) -> Values:
+    now = desk.now()
+    return {
+        (ticker, kind): max(0.0, (now - model.event.at).total_seconds())
+        for ticker in desk.models.tickers
+        for kind, model in desk.models.of(ticker).items()
+    }
+
+
+def _models(desk: Desk) -> Values:
+    return Tally(
+        (kind, model.event.verdict) for ticker in desk.models.tickers for kind, model in desk.models.of(ticker).items()
+    )
 
 
 class Measured:
@@ -60,29 +64,22 @@ class Measured:
 
     Args:
         app: The application inside.
-        metrics: Where it is counted.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun, status = time.perf_counter(), 0
+        begun = time.perf_counter()
 
         async def noted(message: Message) -> None:
-            nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
                 route = getattr(scope.get("route"), "path", "none")
                 method = scope["method"] if scope["method"] in _METHODS else "other"
-                self._metrics.request(method, route, status, time.perf_counter() - begun)
+                count_request(method, route, message["status"], time.perf_counter() - begun)
             await send(message)
 
         await self._app(scope, receive, noted)
-
-
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})

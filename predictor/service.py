@@ -16,7 +16,7 @@ from predictor.desk import Books, Desk, Health, Stores, Truth
 from predictor.engine import Engine, Outlets
 from predictor.feeds import Feed, Refusals, Threads
 from predictor.history import Past
-from predictor.metrics import Metrics
+from predictor.metrics import tell_books
 from predictor.models import ModelBook
 from predictor.runs import RunBook, TrainingWatch, decode_run
 from predictor.server import Server, listen, url_of
@@ -29,7 +29,9 @@ from shared.contracts.truth import TRUTH_FILE
 from shared.errors import PoisonMessageError
 from shared.kafka.dead_letters import DeadLetters
 from shared.kafka.producer import KafkaWriter
+from shared.metrics.serving import PREDICTIONS
 from shared.ports import Record
+from shared.runtime.process_metrics import watch_disk
 from shared.runtime.service import Runtime
 from shared.settings import KafkaSettings, ModelSettings, PostgresSettings
 from shared.storage.closes import CloseReader
@@ -83,7 +85,6 @@ def make_desk(runtime: Runtime, settings: PredictorSettings) -> Desk:
         stores=Stores(past, ModelRegistry(engine), TrainingWatch(JobsView(engine))),
         writer=runtime.resources.enter_context(KafkaWriter(KafkaSettings.load(), runtime.name)),
         broadcast=Broadcast(),
-        metrics=Metrics(),
         health=Health(),
     )
 
@@ -109,9 +110,8 @@ class Service:
         self._engine = Engine(desk.models, desk.answers, outlets, runtime.clock)
         self._models_read = threading.Event()
         desk.health.troubles = lambda: {name: feed.trouble for name, feed in self._feeds.items()}
-        desk.metrics.watch_ages(
-            lambda: {ticker: desk.age(shown) for ticker, shown in list(desk.answers.newest.items())}
-        )
+        tell_books(desk)
+        watch_disk("models", ModelSettings.load().model_dir)
 
     def start(self) -> None:
         """Start all threads."""
@@ -129,7 +129,6 @@ class Service:
             "alerts": len(desk.models.alerts()),
             "refused": self._refusals.count,
         }
-        desk.metrics.refused.set(self._refusals.count)
         self._runtime.heartbeat.beat(state, trouble or url, counters)  # type: ignore[arg-type]
 
     def _keep_models(self) -> None:
@@ -209,7 +208,7 @@ class Teller:
 
     def answered(self, shown: Shown) -> None:
         """Tell of an answer."""
-        self._desk.metrics.answers.inc()
+        PREDICTIONS.inc()
         self._desk.broadcast.tell("prediction", shown.body(self._desk.now().timestamp()), shown.ticker)
 
     def models_changed(self, ticker: str) -> None:

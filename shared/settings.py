@@ -93,6 +93,8 @@ class RuntimeSettings(Settings):
 
     tickerstream_home: Path = Path(".tickerstream")
     heartbeat_file: Path | None = None
+    metrics_host: str = Field("127.0.0.1", description="where /metrics and /health are served")
+    metrics_port: int | None = Field(None, ge=1, le=65535, description="their port; none: they are not served")
     log_level: str = Field("INFO", pattern="(?i)^(debug|info|warning|error|critical)$")
     log_format: str = Field("text", pattern="^(text|json)$")
     tickerstream_failpoints: str = Field(

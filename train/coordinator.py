@@ -8,6 +8,7 @@ from typing import Final
 
 from shared.clock import Clock
 from shared.errors import TransientError
+from shared.runtime.meter import count_error
 from shared.storage.deployments import Deployments
 from shared.storage.jobs import Job, LostLeaseError, TrainingJobs, Waiting
 from shared.storage.trainable import TrainableRows
@@ -63,6 +64,7 @@ class Coordinator:
                     self.step()
                 except TransientError as error:
                     _log.warning("%s", error)
+                    count_error(error)
                     beat(str(error))
                     self._unspoken += self._pool.wait(_PAUSE_SECONDS)
                 else:

@@ -1,16 +1,27 @@
 """What the service and its workers say to each other. A worker's libraries are imported in the worker only."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from multiprocessing.connection import Connection
 from typing import Final
 
+from shared.contracts.training import ModelKind, Verdict
 from shared.settings import ModelSettings, PostgresSettings, RuntimeSettings
 
 ALIVE: Final = "alive"
 """Said about three times a lease."""
 READY: Final = "ready"
 """Said when a worker waits for work, the first time once it has imported everything: no lease runs meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an attempt at a job: its model's verdict, None where it failed, and the seconds of each stage."""
+
+    kind: ModelKind
+    verdict: Verdict | None = None
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

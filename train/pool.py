@@ -3,7 +3,7 @@
 import logging
 import multiprocessing
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -11,7 +11,7 @@ from typing import Final
 
 from shared.settings import RuntimeSettings
 from shared.storage.jobs import Job
-from train.link import READY, WorkerSettings, begin
+from train.link import READY, Outcome, WorkerSettings, begin
 
 # Libraries that take seconds to import and start no threads; the server that forks the workers has them in memory.
 _PRELOADED: Final = (
@@ -60,12 +60,16 @@ class WorkerPool:
         settings: What each worker is told.
         name: Name of the service in the log.
         idle_seconds: A worker without work ends after so long.
+        told: Hears what workers say of their attempts.
     """
 
-    def __init__(self, settings: WorkerSettings, name: str, idle_seconds: float) -> None:
+    def __init__(
+        self, settings: WorkerSettings, name: str, idle_seconds: float, told: Callable[[Outcome], None]
+    ) -> None:
         self._settings = settings
         self._name = name
         self._idle_seconds = idle_seconds
+        self._told = told
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(_PRELOADED))
         self._workers: list[Worker] = []
@@ -101,7 +105,7 @@ class WorkerPool:
         sentinels = [worker.process.sentinel for worker in self._workers]
         for ready in wait([*links, *sentinels], timeout=seconds):
             if isinstance(ready, Connection) and (worker := links.get(ready)):
-                _listen(worker)
+                _listen(worker, self._told)
         deaths = [self._bury(worker) for worker in list(self._workers) if self._is_over(worker)]
         return [death for death in deaths if death.jobs]
 
@@ -152,13 +156,15 @@ class WorkerPool:
         return Death(worker.jobs, f"the worker process died ({how}); if it was signal 9, memory may have run out")
 
 
-def _listen(worker: Worker) -> None:
+def _listen(worker: Worker, told: Callable[[Outcome], None]) -> None:
     """Take what a worker has said."""
     try:
         while worker.link.poll():
             word = worker.link.recv()
             worker.heard = time.monotonic()
-            if word == READY:
+            if isinstance(word, Outcome):
+                told(word)
+            elif word == READY:
                 worker.ready, worker.jobs, worker.mib = True, (), 0.0
                 worker.idle_since = worker.heard
     except (EOFError, ConnectionResetError):

@@ -13,6 +13,7 @@ from shared.kafka.consumer import KafkaReader, ReaderOptions
 from shared.kafka.dead_letters import DeadLetters
 from shared.kafka.producer import KafkaWriter
 from shared.runtime.loops import CommitPolicy, ConsumeLoop, PeriodicLoop
+from shared.runtime.process_metrics import watch_disk
 from shared.runtime.service import Runtime
 from shared.settings import KafkaSettings, ModelSettings, MongoSettings, PostgresSettings
 from shared.storage.deployments import Deployments
@@ -22,6 +23,7 @@ from shared.storage.outbox import OutboxRelay
 from shared.storage.postgres import make_engine
 from shared.storage.profile_queue import ProfileQueue
 from shared.storage.trainable import TrainableRows
+from shared.storage.training_counts import read_counts
 from train.board import Board
 from train.budget import Budget
 from train.companions import Companions
@@ -31,10 +33,12 @@ from train.pool import WorkerPool
 from train.profile_writer import ProfileWriter
 from train.requests import RequestHandler
 from train.settings import TrainSettings, limit_threads
+from train.telling import tell_counts, tell_outcome, tell_work
 
 GROUP: Final = "train"
 _OUTBOX_SECONDS: Final = 0.5
 _PROFILE_SECONDS: Final = 2.0
+_COUNT_SECONDS: Final = 5.0
 _POLICY: Final = CommitPolicy(max_rows=1, max_seconds=1.0, idle_seconds=0.0)
 
 
@@ -93,12 +97,15 @@ class TrainService:
         limit_threads()
         self._environment.models.model_dir.mkdir(parents=True, exist_ok=True)
         coordinator = self._coordinator()
+        tell_work(coordinator.counters, lambda: coordinator.busy)
+        watch_disk("models", self._environment.models.model_dir)
         beats = self._board.part("workers")
         stopping = self._runtime.stopping
         with Companions(stopping) as companions:
             companions.start("requests", self._take_requests)
             companions.start("outbox", self._send_events)
             companions.start("profiles", self._write_profiles)
+            companions.start("counts", self._tell_counts)
             try:
                 coordinator.run(
                     stopping,
@@ -116,7 +123,7 @@ class TrainService:
         told = WorkerSettings(
             environment.postgres, environment.models, self._runtime.settings, lease, settings.train_seed
         )
-        pool = WorkerPool(told, self._runtime.name, settings.train_idle_seconds)
+        pool = WorkerPool(told, self._runtime.name, settings.train_idle_seconds, tell_outcome)
         stores = Stores(TrainingJobs(self._engine), Deployments(self._engine), TrainableRows(self._engine))
         budget = Budget(settings.train_workers, settings.train_memory_mib)
         return Coordinator(stores, pool, budget, lease, f"{socket.gethostname()}:{os.getpid()}", self._runtime.clock)
@@ -164,6 +171,10 @@ class TrainService:
         runtime = replace(self._runtime, heartbeat=self._board.part("profiles", matters=False))
         writer = ProfileWriter(ProfileQueue(self._engine), self._documents, runtime.clock)
         PeriodicLoop(runtime, _PROFILE_SECONDS, lambda: writer.write_due(runtime.stopping)).run()
+
+    def _tell_counts(self) -> None:
+        runtime = replace(self._runtime, heartbeat=self._board.part("counts", matters=False))
+        PeriodicLoop(runtime, _COUNT_SECONDS, lambda: tell_counts(read_counts(self._engine))).run()
 
 
 def train(runtime: Runtime) -> None:

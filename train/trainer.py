@@ -1,7 +1,7 @@
 """One ticker's training: rows, evaluation, final fit, bundle, registry. A kind that fails leaves the others alone."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ from shared.storage.feature_reader import FeatureReader
 from shared.storage.jobs import Job, LostLeaseError, TrainingJobs
 from shared.storage.models import NewModel
 from shared.storage.trainable import TrainableRows
+from train.link import Outcome
 from train.policy import decide
 from train.progress import JobProgress
 from train.statistics import statistics_of
@@ -60,13 +61,17 @@ class TickerTrainer:
         models: Horizon, session, and the model volume.
         seed: Of everything random in a fit.
         clock: For the bundle's record and the pace of progress.
+        tell: Hears what becomes of each attempt.
     """
 
-    def __init__(self, stores: Stores, models: ModelSettings, seed: int, clock: Clock) -> None:
+    def __init__(
+        self, stores: Stores, models: ModelSettings, seed: int, clock: Clock, tell: Callable[[Outcome], None]
+    ) -> None:
         self._stores = stores
         self._models = models
         self._seed = seed
         self._clock = clock
+        self._tell = tell
 
     def train(self, jobs: Sequence[Job]) -> None:
         """Bring every job to an end: done, failed for good, or back in the queue.
@@ -131,6 +136,7 @@ class TickerTrainer:
             with attempt:
                 model, decision = self._stores.deployments.complete(job, new, statistics, judge_metrics, decide)
         failpoint("train.after_deploy")
+        self._tell(Outcome(job.kind, model.verdict, progress.seconds))
         _log.info("%s: %s; %s", model.model_id, model.verdict, decision.reason)
 
     def _new_model(self, job: Job, trained: TrainedModel, digest: str, seconds: dict[str, float]) -> NewModel:
@@ -154,6 +160,7 @@ class TickerTrainer:
         known = isinstance(error, (*_FINAL, TransientError))
         said = str(error) if known else f"{type(error).__name__}: {error}"
         for job in jobs:
+            self._tell(Outcome(job.kind))
             _log.warning("%s %s, attempt %d: %s", job.ticker, job.kind, job.attempt, said, exc_info=not known)
             try:
                 for attempt in _patiently():

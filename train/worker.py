@@ -20,7 +20,7 @@ from shared.storage.feature_reader import FeatureReader
 from shared.storage.jobs import Job, TrainingJobs
 from shared.storage.postgres import make_engine
 from shared.storage.trainable import TrainableRows
-from train.link import ALIVE, READY, WorkerSettings
+from train.link import ALIVE, READY, Outcome, WorkerSettings
 from train.trainer import Stores, TickerTrainer
 
 _ORPHANED: Final = 1
@@ -34,7 +34,7 @@ def work(settings: WorkerSettings, parent: Connection, name: str) -> None:
     """Train the jobs that come through `parent`, a ticker's at a time, until it is closed.
 
     What it says: READY whenever it waits for work, the first time once everything is imported and open, so that no
-    lease runs meanwhile; ALIVE about three times a lease.
+    lease runs meanwhile; ALIVE about three times a lease; an Outcome for each attempt.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the parent decides when we end
@@ -46,8 +46,8 @@ def work(settings: WorkerSettings, parent: Connection, name: str) -> None:
         resources.callback(engine.dispose)
         jobs = TrainingJobs(engine)
         stores = Stores(jobs, Deployments(engine), FeatureReader(engine), TrainableRows(engine))
-        trainer = TickerTrainer(stores, settings.models, settings.seed, SystemClock())
         renewal = resources.enter_context(_Renewal(jobs, settings.lease, parent))
+        trainer = TickerTrainer(stores, settings.models, settings.seed, SystemClock(), renewal.say)
         renewal.say(READY)
         while (taken := _next(parent)) is not None:
             renewal.of = taken
@@ -84,7 +84,7 @@ class _Renewal:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
 
-    def say(self, word: str) -> None:
+    def say(self, word: str | Outcome) -> None:
         """Tell the parent; one that is gone needs no telling."""
         with self._speaking:
             try:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from infra.embedded.status import peak_rss_mib
 from infra.embedded.unit import inherited_environment, python_module
+from shared.runtime.usage import peak_rss_mib
 
 GRACE_SECONDS: Final = 15.0
 KEPT_LINES: Final = 20

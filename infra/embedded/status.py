@@ -3,9 +3,6 @@
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
-
-import psutil
 
 from infra.embedded.addresses import addresses
 from infra.embedded.files import read_object
@@ -13,9 +10,8 @@ from infra.embedded.layout import Home
 from infra.embedded.orphans import find_orphans, find_supervisor
 from infra.embedded.services import PREDICTOR
 from infra.embedded.state import UnitState, load_state
+from shared.runtime.usage import cpu_seconds, memory_mib
 
-MIB = 1 << 20
-_CPU_TIMES = ("user", "system", "children_user", "children_system")
 HEALTHY = frozenset({"running", "paused", "finished"})
 
 
@@ -107,7 +103,7 @@ def _process_status(home: Home, unit: UnitState) -> ProcessStatus:
     beat = _heartbeat(home, unit) if process else {}
     phase = unit.phase if process or unit.phase not in {"starting", "running", "stopping"} else "lost"
     ended = unit.phase in {"failed", "restarting"} or unit.phase == "finished"
-    rss, peak = _memory(process) if process else (None, None)
+    rss, peak = memory_mib(process) if process else (None, None)
     return ProcessStatus(
         unit.name,
         unit.kind,
@@ -117,7 +113,7 @@ def _process_status(home: Home, unit: UnitState) -> ProcessStatus:
         unit.port,
         rss,
         peak,
-        _cpu_seconds(process) if process else None,
+        cpu_seconds(process) if process else None,
         round(time.time() - unit.started_at, 1) if process and unit.started_at else None,
         unit.restarts,
         unit.last_exit,
@@ -143,34 +139,3 @@ def _age(beat: dict[str, object]) -> float | None:
 def _counters(beat: dict[str, object]) -> dict[str, object]:
     found = beat.get("counters")
     return {str(name): value for name, value in found.items()} if isinstance(found, dict) else {}
-
-
-def _memory(process: psutil.Process) -> tuple[float | None, float | None]:
-    """Return memory now and at most, MiB; children count with what they do not share."""
-    try:
-        rss = process.memory_info().rss
-        for child in process.children(recursive=True):
-            memory = child.memory_info()
-            rss += max(0, memory.rss - getattr(memory, "shared", 0))
-    except psutil.Error:
-        return None, None
-    return round(rss / MIB, 1), round(max(rss / MIB, peak_rss_mib(process.pid) or 0.0), 1)
-
-
-def _cpu_seconds(process: psutil.Process) -> float | None:
-    """Return processor time in seconds: its own, of children that ended, and of those that run."""
-    try:
-        times = [process.cpu_times(), *(child.cpu_times() for child in process.children(recursive=True))]
-    except psutil.Error:
-        return None
-    return round(sum(sum(getattr(one, name, 0.0) for name in _CPU_TIMES) for one in times), 1)
-
-
-def peak_rss_mib(pid: int) -> float | None:
-    """Return the most memory that the process itself has held (VmHWM), MiB, where the kernel tells."""
-    try:
-        with Path(f"/proc/{pid}/status").open(encoding="utf-8") as lines:
-            peak = next((line.split()[1] for line in lines if line.startswith("VmHWM")), None)
-    except OSError:
-        return None
-    return round(int(peak) / 1024, 1) if peak else None

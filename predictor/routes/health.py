@@ -1,7 +1,7 @@
 """How the predictor is, for supervisors and for Prometheus."""
 
 from fastapi import APIRouter, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from pydantic import BaseModel
 
 from predictor.desk import Desk
@@ -48,10 +48,6 @@ def router(desk: Desk) -> APIRouter:
 
     @routes.get("/metrics", include_in_schema=False)
     def metrics() -> Response:
-        desk.metrics.serving.set(desk.models.serving_count)
-        desk.metrics.alerts.set(len(desk.models.alerts()))
-        desk.metrics.load_failures.set(desk.models.failures)
-        desk.metrics.streams.set(desk.broadcast.listeners)
-        return Response(generate_latest(desk.metrics.registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
 
     return routes

@@ -97,6 +97,14 @@ class KafkaAdmin:
         asked: dict[str, Future[Any]] = self._client.describe_topics(TopicCollection(list(names)))
         return asked
 
+    def ask_ends(self, slots: Iterable[TopicPartition]) -> dict[TopicPartition, "Future[Any]"]:
+        """Return the coming ends of partitions at once, for whoever does not want to wait."""
+        wanted = {Slot(topic, partition): OffsetSpec.latest() for topic, partition in slots}
+        asked = self._client.list_offsets(
+            wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=self._answer
+        )
+        return {(slot.topic, slot.partition): answer for slot, answer in asked.items()}
+
     def end_offsets(self, name: str) -> dict[int, int]:
         """Return the offset after the last committed record of each partition."""
         return self._offsets(name, OffsetSpec.latest())

@@ -23,6 +23,7 @@ from shared.kafka.assignment import (
 from shared.kafka.bounded import in_thread
 from shared.kafka.commits import Committer
 from shared.kafka.config import LIBRDKAFKA, MIB, error_of, translated
+from shared.kafka.lag import LagWatch
 from shared.kafka.messages import position_of, record_of
 from shared.kafka.options import ReaderOptions, consumer_config
 from shared.kafka.topic_watch import TopicWatch
@@ -62,6 +63,7 @@ class KafkaReader:
         self._topics = list(topics)
         self._admin = KafkaAdmin(settings, f"{client_id}-admin")
         self._watch = TopicWatch(self._admin, self._options.watch_seconds)
+        self._lag = LagWatch(self._admin, self._options.lag_seconds)
         self._consumer: Any = Consumer(consumer_config(settings, group_id, client_id, self._options))
         self._committer = Committer(self._consumer, group_id, self._options.commit_seconds)
         self._on_revoked: Callback = _ignore
@@ -93,6 +95,7 @@ class KafkaReader:
         if self._committer.is_busy(timeout):
             return []
         self._watch.check(self._topic_ids, self._next)
+        self._lag.check(self._next)
         self._fit_pause()
         size, patience = 0, timeout
         while len(self._batch) < self._options.batch_records and size < self._options.batch_mib * MIB:
@@ -178,6 +181,7 @@ class KafkaReader:
 
     def close(self) -> None:
         """Leave the group; a broker that hangs is not waited for, it will notice by the session."""
+        self._lag.forget()
         if self._committer.is_busy(self._options.commit_seconds):
             return
         closing = in_thread(self._consumer.close)

@@ -6,6 +6,7 @@ from typing import Final
 from shared.clock import Clock
 from shared.contracts.dead_letters import MAX_KEPT_BYTES, DeadLetter
 from shared.errors import PoisonMessageError
+from shared.metrics.consuming import DEAD_LETTERS
 from shared.ports import Record, RecordWriter
 
 MAX_KEY_BYTES: Final = 16 * 1024
@@ -79,6 +80,7 @@ class DeadLetters:
     def _send(self, letter: DeadLetter) -> None:
         self._writer.send(letter.to_record())
         self.count += 1
+        DEAD_LETTERS.labels(letter.error_class).inc()
 
 
 def _bounded(headers: Mapping[str, bytes]) -> dict[str, bytes]:

@@ -16,6 +16,7 @@ class ReaderOptions:
         session_seconds: A member that is silent for so long has its partitions taken away.
         poll_seconds: So does one that does not poll for so long: more than any flush to a slow store takes.
         commit_seconds: How long a commit may take before the caller hears that it is not confirmed.
+        lag_seconds: How often Kafka is asked how far we are behind.
         watch_seconds: How often the topics' ids are looked at: one made anew stops the reader.
         prefetch_mib: How much is fetched ahead.
         batch_records: Most records that one poll returns.
@@ -27,6 +28,7 @@ class ReaderOptions:
     poll_seconds: float = 600.0
     commit_seconds: float = 10.0
     watch_seconds: float = 5.0
+    lag_seconds: float = 5.0
     prefetch_mib: int = 16
     batch_records: int = 500
     batch_mib: int = 1

@@ -17,6 +17,7 @@ from shared.errors import (
 )
 from shared.kafka.config import MIB, client_config, error_of, log_event, refusal
 from shared.kafka.messages import position_of
+from shared.metrics.sending import FAILURES, Sent
 from shared.ports import Outgoing, Position
 from shared.settings import KafkaSettings
 
@@ -48,6 +49,7 @@ class KafkaWriter:
         self._where = settings.kafka_bootstrap_servers
         self._send_seconds = send_seconds
         self._failure: TickerstreamError | None = None
+        self._sent = Sent()
         self._producer: Any = Producer(
             client_config(settings, client_id)
             | {
@@ -85,7 +87,9 @@ class KafkaWriter:
         def report(error: KafkaError | None, message: Message) -> None:
             if error is not None:
                 self._refused(record, error)
-            elif on_delivered is not None:
+                return
+            self._sent.add(record)
+            if on_delivered is not None:
                 on_delivered(position_of(message))
 
         try:
@@ -146,6 +150,7 @@ class KafkaWriter:
 
     def _refused(self, record: Outgoing, error: KafkaError) -> None:
         """Remember that the broker will never take `record`."""
+        FAILURES.labels(record.topic, error.name()).inc()
         code = error.code()
         if code == KafkaError.MSG_SIZE_TOO_LARGE:
             size = len(record.value)

@@ -14,6 +14,7 @@ from shared.runtime.checks import check_record
 from shared.runtime.failpoints import failpoint
 from shared.runtime.handler import CommitPolicy, Handler, RejectShare
 from shared.runtime.heartbeat import State
+from shared.runtime.meter import LoopMeter, count_error
 from shared.runtime.service import Runtime
 
 _log = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class ConsumeLoop:
         self._gone = self._rewind = self._detached = False
         self._rejects = RejectShare(policy.reject_window, policy.reject_records)
         self._counters = dict.fromkeys(("records", "rows", "rejects", "dead_letters", "commits", "retries"), 0)
+        self._meter = LoopMeter()
         self._beaten: tuple[float, State, str] = (float("-inf"), "starting", "")
         self._goal: int | None = None
         self._deadline: float | None = None
@@ -116,6 +118,7 @@ class ConsumeLoop:
             self._take(self._batch.popleft())
             if self._is_due():
                 break
+        self._meter.tell()
         if self._is_due():
             self._patiently(self._commit)
         if self._rejects.exceeds(self._policy.reject_share_max):
@@ -129,13 +132,15 @@ class ConsumeLoop:
             self._reader.rewind()
             self._rewind = False
             return []
+        self._meter.polled(len(records))
         return records
 
     def _take(self, record: Record) -> None:
         """Handle one record, or set it aside; afterwards its offset may be committed."""
         self._current, self._gone = _slot(record), False
+        begun, rows = time.perf_counter(), 0
         try:
-            self._handle_or_refuse(record)
+            rows = self._handle_or_refuse(record)
         except _GoneError:
             return
         finally:
@@ -144,10 +149,12 @@ class ConsumeLoop:
         if not self._pending:
             self._oldest = self._newest
         self._pending[_slot(record)] = record.position.offset + 1
+        self._meter.took(record, rows, time.perf_counter() - begun)
         self._counters["records"] += 1
         self._counters["dead_letters"] = self._dead_letters.count
 
-    def _handle_or_refuse(self, record: Record) -> None:
+    def _handle_or_refuse(self, record: Record) -> int:
+        """Return how many rows were taken."""
         try:
             self._patiently(partial(check_record, record, self._reader))
             handled = self._patiently(partial(self._handler.handle, record))
@@ -155,7 +162,8 @@ class ConsumeLoop:
             self._patiently(partial(self._dead_letters.refuse, record, error))
             self._rejects.add_whole()
             self._counters["rejects"] += 1
-            return
+            count_error(error)
+            return 0
         rejects = 0
         for part in handled.rejected:
             refuse = self._dead_letters.refuse_rows
@@ -164,6 +172,7 @@ class ConsumeLoop:
         self._rejects.add(handled.rows + rejects, rejects)
         self._counters["rows"] += handled.rows
         self._counters["rejects"] += rejects
+        return handled.rows
 
     def _is_due(self) -> bool:
         if not self._pending:
@@ -180,18 +189,23 @@ class ConsumeLoop:
         if not self._pending:
             return
         failpoint(f"{self._runtime.name}.before_flush")
-        self._handler.flush()
-        self._writer.flush(self._policy.flush_seconds)
+        with self._meter.step("flush"):
+            self._handler.flush()
+        with self._meter.step("deliver"):
+            self._writer.flush(self._policy.flush_seconds)
         failpoint(f"{self._runtime.name}.before_commit")
         try:
-            self._reader.commit(self._pending)
+            with self._meter.step("commit"):
+                self._reader.commit(self._pending)
         except PartitionsLostError as error:
             _log.warning("%s", error)
+            count_error(error)
             self._discard()
             return
         failpoint(f"{self._runtime.name}.after_commit")
         self._pending.clear()
         self._counters["commits"] += 1
+        self._meter.committed()
 
     def _commit_within(self, seconds: float) -> None:
         """Commit, trying again for about `seconds`: where polling is not possible."""
@@ -224,11 +238,13 @@ class ConsumeLoop:
     def _wait_out(self, error: TransientError, seconds: float) -> None:
         _log.warning("paused: %s", error)
         self._counters["retries"] += 1
+        self._meter.paused(error)
         self._reader.pause()
         while seconds > 0 and not self._is_out_of_time():
             self._beat("paused", str(error))
             wait = min(seconds, self._policy.poll_seconds)
             self._batch.extend(self._poll(wait))
+            self._meter.waited(wait)
             seconds -= wait
         if self._current is not None and self._gone:
             self._reader.resume()
@@ -247,6 +263,7 @@ class ConsumeLoop:
         while not self._is_out_of_time():
             self._beat("paused", detail)
             self._poll(self._policy.poll_seconds)
+            self._meter.waited(self._policy.poll_seconds)
 
     def _revoked(self, partitions: frozenset[TopicPartition]) -> None:
         """Commit while the partitions are still ours; what cannot be made durable now is left to the next owner."""
@@ -273,6 +290,7 @@ class ConsumeLoop:
         self._handler.discard()
         self._batch.clear()
         self._pending.clear()
+        self._meter.dropped()
         self._gone = self._rewind = True
 
     def _is_over(self) -> bool:
@@ -289,6 +307,7 @@ class ConsumeLoop:
         at, *said = self._beaten
         if self._now() - at >= _BEAT_SECONDS or said != [state, detail]:
             self._runtime.heartbeat.beat(state, detail, self._counters)
+            self._meter.uncommitted(self._now() - self._oldest if self._pending else 0.0)
             self._beaten = (self._now(), state, detail)
 
 

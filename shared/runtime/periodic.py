@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 
 from shared.errors import TransientError
+from shared.runtime.meter import count_error
 from shared.runtime.service import Runtime
 
 _log = logging.getLogger(__name__)
@@ -32,6 +33,7 @@ class PeriodicLoop:
                 self._runtime.heartbeat.beat("running", detail or "", {"passes": done + 1})
             except TransientError as error:
                 _log.warning("%s", error)
+                count_error(error)
                 self._runtime.heartbeat.beat("paused", str(error), {"passes": done})
             done += 1
             if count is None or done < count:

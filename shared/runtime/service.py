@@ -12,6 +12,8 @@ from shared.errors import ConfigurationError, ContractError, TickerstreamError
 from shared.runtime import failpoints
 from shared.runtime.heartbeat import Heartbeat
 from shared.runtime.log import configure_logging
+from shared.runtime.metrics import serving
+from shared.runtime.process_metrics import tell_process
 from shared.runtime.stopping import Stopping, stop_on_signals
 from shared.settings import RuntimeSettings
 
@@ -62,7 +64,9 @@ def run(name: str, main: Callable[[Runtime], int | None], clock: Clock | None = 
     except ConfigurationError as error:
         return _refuse(error)
     clock = clock or SystemClock()
-    runtime = Runtime(name, settings, clock, stopping, Heartbeat(settings.heartbeat_file, name, clock))
+    heartbeat = Heartbeat(settings.heartbeat_file, name, clock)
+    runtime = Runtime(name, settings, clock, stopping, heartbeat)
+    tell_process(name, heartbeat)
     with stop_on_signals(stopping):
         code, detail = _guarded(runtime, main)
         runtime.heartbeat.beat("stopped", detail)
@@ -74,6 +78,9 @@ def _guarded(runtime: Runtime, main: Callable[[Runtime], int | None]) -> tuple[i
     runtime.heartbeat.beat("starting")
     try:
         with runtime.resources:
+            if runtime.settings.metrics_port is not None:
+                server = serving(runtime.settings.metrics_host, runtime.settings.metrics_port, runtime.heartbeat)
+                runtime.resources.enter_context(server)
             return main(runtime) or STOPPED, ""
     except (ConfigurationError, ContractError) as error:
         return _refuse(error), str(error)

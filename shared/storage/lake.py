@@ -4,13 +4,13 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from shared.errors import ConfigurationError
-from shared.ports import ObjectStore
 from shared.settings import LakeSettings
 from shared.storage.folder import FolderStore
+from shared.storage.metered import MeteredStore
 from shared.storage.s3 import S3Store
 
 
-def open_store(settings: LakeSettings) -> ObjectStore:
+def open_store(settings: LakeSettings) -> MeteredStore:
     """Return the store; nothing is asked of it yet (`probe` does).
 
     `file://some/folder` is relative to the working folder, `file:///some/folder` is absolute; `s3://host:port` is S3
@@ -21,9 +21,9 @@ def open_store(settings: LakeSettings) -> ObjectStore:
     """
     scheme, _, rest = settings.lake_url.partition("://")
     if scheme == "file" and rest:
-        return FolderStore(Path(unquote(rest)))
+        return MeteredStore(FolderStore(Path(unquote(rest))))
     if scheme in ("s3", "s3s") and rest:
-        return S3Store(settings)
+        return MeteredStore(S3Store(settings))
     raise ConfigurationError(
         f"LAKE_URL: {settings.lake_url!r} is neither file:///folder, s3://host:port nor s3s://host:port. Set it so."
     )

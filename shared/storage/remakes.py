@@ -19,6 +19,7 @@ _PENDING: Final = text(
     WHERE done_at IS NULL AND partition = ANY(:partitions) ORDER BY request_id LIMIT :limit
     """
 )
+_COUNT: Final = text("SELECT count(*) FROM remake_requests WHERE done_at IS NULL AND partition = ANY(:partitions)")
 _DONE: Final = text(
     "UPDATE remake_requests SET done_at = now(), batch_id = :batch_id WHERE request_id = ANY(:ids) AND done_at IS NULL"
 )
@@ -72,6 +73,10 @@ class RemakeQueue:
         """Return the oldest requests of these partitions that are not done."""
         rows = connection.execute(_PENDING, {"partitions": list(partitions), "limit": limit})
         return [RemakeRequest(request_id, Remake(*rest)) for request_id, *rest in rows]
+
+    def count(self, connection: Connection, partitions: Iterable[int]) -> int:
+        """Return how many requests of these partitions are not done."""
+        return int(connection.execute(_COUNT, {"partitions": list(partitions)}).scalar_one())
 
     def left(self, connection: Connection, prefix: str) -> int:
         """Return how many requests whose unique key begins with `prefix` are not done."""

@@ -15,6 +15,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop
 from urllib3 import BaseHTTPResponse
 
 from shared.errors import ConfigurationError
+from shared.metrics.lake import RETRIES
 from shared.ports import ObjectInfo, PreconditionFailedError, StoredObject
 from shared.settings import LakeSettings
 from shared.storage.names import PROBE_NAME, check_bucket, check_name, check_prefix
@@ -89,6 +90,7 @@ class S3Store:
             stop=stop_after_delay(self._retry_seconds) | stop_after_attempt(_ATTEMPTS),
             wait=wait_random_exponential(multiplier=0.1, max=_LONGEST_PAUSE),
             reraise=True,
+            before_sleep=lambda _: RETRIES.inc(),
         )
         return retrying(attempt)
 

@@ -18,7 +18,7 @@ def settings(url: str, **given: str) -> LakeSettings:
 def test_file_url_opens_a_folder_absolute_or_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     absolute = open_store(settings(f"file://{tmp_path}/my%20lake"))
-    assert isinstance(absolute, FolderStore)
+    assert isinstance(absolute.inner, FolderStore)
     absolute.ensure_bucket("stock-data")
     assert (tmp_path / "my lake" / "stock-data").is_dir()
     open_store(settings("file://.home/lake")).ensure_bucket("stock-data")
@@ -27,7 +27,7 @@ def test_file_url_opens_a_folder_absolute_or_relative(tmp_path: Path, monkeypatc
 
 @pytest.mark.parametrize("url", ["s3://127.0.0.1:9000", "s3s://s3.eu-central-1.amazonaws.com", "s3://minio:9000/"])
 def test_s3_url_opens_a_store_that_speaks_s3(url: str) -> None:
-    assert isinstance(open_store(settings(url, lake_access_key="key", lake_secret_key="secret")), S3Store)
+    assert isinstance(open_store(settings(url, lake_access_key="key", lake_secret_key="secret")).inner, S3Store)
 
 
 @pytest.mark.parametrize("given", [{}, {"lake_access_key": "key"}, {"lake_secret_key": "secret"}])

@@ -1,0 +1,1 @@
+"""What Prometheus is told: one module a subject, whose instruments exist only in the processes that import it."""
