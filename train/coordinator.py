@@ -98,7 +98,7 @@ class Coordinator:
         """Start tickers in their order; one that does not fit beside those that run lets smaller ones pass."""
         found = self._stores.jobs.waiting()
         self._pool.grow(min(self._budget.workers, len(self._pool.running) + len(found)))
-        for waiting in found:
+        for place, waiting in enumerate(found):
             if not self._pool.ready:
                 return
             mib = self._size(waiting)
@@ -107,7 +107,11 @@ class Coordinator:
             jobs = self._stores.jobs.claim(waiting.run_id, waiting.ticker, self._worker, self._lease)
             if jobs:
                 self.counters["claimed"] += len(jobs)
-                self._pool.start(jobs, mib)
+                self._pool.start(jobs, mib, self._threads(len(found) - place))
+
+    def _threads(self, tickers: int) -> int:
+        """Return how many threads the next of so many tickers gets: cores that no other ticker would use."""
+        return max(1, (self._budget.workers - self._pool.threads) // tickers)
 
     def _size(self, waiting: Waiting) -> float:
         """Return what a ticker needs, in MiB; asked once a ticker and run."""

@@ -1,6 +1,6 @@
 """What the service and its workers say to each other. A worker's libraries are imported in the worker only."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from multiprocessing.connection import Connection
@@ -8,6 +8,7 @@ from typing import Final
 
 from shared.contracts.training import ModelKind, Verdict
 from shared.settings import ModelSettings, PostgresSettings, RuntimeSettings
+from shared.storage.jobs import Job
 
 ALIVE: Final = "alive"
 """Said about three times a lease."""
@@ -33,6 +34,17 @@ class WorkerSettings:
     runtime: RuntimeSettings
     lease: timedelta
     seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a worker is handed: the jobs of one ticker and run, and how many threads may fit them.
+
+    The models are the same with any number of threads.
+    """
+
+    jobs: Sequence[Job]
+    threads: int
 
 
 def begin(settings: WorkerSettings, parent: Connection, name: str) -> None:

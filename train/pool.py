@@ -11,7 +11,7 @@ from typing import Final
 
 from shared.settings import RuntimeSettings
 from shared.storage.jobs import Job
-from train.link import READY, Outcome, WorkerSettings, begin
+from train.link import READY, Outcome, Work, WorkerSettings, begin
 
 # Libraries that take seconds to import and start no threads; the server that forks the workers has them in memory.
 _PRELOADED: Final = (
@@ -27,13 +27,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True, eq=False)
 class Worker:
-    """One process. `jobs` is what it works on, `mib` its share of the memory budget, times are monotonic seconds."""
+    """One process. `jobs` is its work, `mib` and `threads` its share of the budget, times are monotonic seconds."""
 
     process: BaseProcess
     link: Connection
     ready: bool = False
     jobs: Sequence[Job] = ()
     mib: float = 0.0
+    threads: int = 1
     heard: float = field(default_factory=time.monotonic)
     idle_since: float = field(default_factory=time.monotonic)
 
@@ -81,6 +82,11 @@ class WorkerPool:
         return [worker.mib for worker in self._workers if worker.busy]
 
     @property
+    def threads(self) -> int:
+        """Return how many threads the busy workers fit with."""
+        return sum(worker.threads for worker in self._workers if worker.busy)
+
+    @property
     def ready(self) -> int:
         """Return how many workers wait for work."""
         return sum(worker.ready for worker in self._workers)
@@ -90,12 +96,13 @@ class WorkerPool:
         while len(self._workers) < wanted:
             self._fork()
 
-    def start(self, jobs: Sequence[Job], mib: float) -> None:
+    def start(self, jobs: Sequence[Job], mib: float, threads: int) -> None:
         """Hand a ticker's jobs to a worker that is ready."""
         worker = next(worker for worker in self._workers if worker.ready)
-        worker.ready, worker.jobs, worker.mib, worker.heard = False, jobs, mib, time.monotonic()
+        worker.ready, worker.jobs, worker.mib, worker.threads = False, jobs, mib, threads
+        worker.heard = time.monotonic()
         try:
-            worker.link.send(jobs)
+            worker.link.send(Work(jobs, threads))
         except (BrokenPipeError, ConnectionResetError):
             _log.warning("%s is gone before it began", worker.process.name)  # `wait` tells of its death
 

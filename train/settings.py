@@ -31,6 +31,10 @@ class TrainSettings(Settings):
 
 
 def limit_threads() -> None:
-    """Make the libraries of the processes that we start use one thread each: the parallelism is over tickers."""
+    """Make the libraries of the processes that we start use one thread each: the parallelism is over tickers.
+
+    Where a ticker has cores to itself, its fits ask for threads; those sleep while they wait, for others need the core.
+    """
     for name in _THREAD_VARIABLES:
         os.environ[name] = "1"
+    os.environ["OMP_WAIT_POLICY"] = "PASSIVE"

@@ -73,11 +73,12 @@ class TickerTrainer:
         self._clock = clock
         self._tell = tell
 
-    def train(self, jobs: Sequence[Job]) -> None:
+    def train(self, jobs: Sequence[Job], threads: int = 1) -> None:
         """Bring every job to an end: done, failed for good, or back in the queue.
 
         Args:
             jobs: Of one run, ticker and feature set, claimed by us.
+            threads: To fit with.
 
         Raises:
             TransientError: PostgreSQL stayed away; what is not ended is another attempt's once the lease has run out.
@@ -85,9 +86,8 @@ class TickerTrainer:
         try:
             rows, features = self._load(jobs)
             statistics = statistics_of(rows, features)
-            prepared = prepare(
-                rows, self._request(jobs[0], features), JobProgress(self._stores.jobs, self._clock, jobs)
-            )
+            request = self._request(jobs[0], features, threads)
+            prepared = prepare(rows, request, JobProgress(self._stores.jobs, self._clock, jobs))
             del rows
         except Exception as error:
             self._fail(jobs, error)
@@ -112,7 +112,7 @@ class TickerTrainer:
             raise UntrainableError(f"there are no feature rows of {job.ticker} in feature set {job.feature_set}")
         return rows, features
 
-    def _request(self, job: Job, features: Sequence[str]) -> TrainingRequest:
+    def _request(self, job: Job, features: Sequence[str], threads: int) -> TrainingRequest:
         return TrainingRequest(
             ticker=job.ticker,
             feature_set=job.feature_set,
@@ -120,6 +120,7 @@ class TickerTrainer:
             horizon_minutes=self._models.horizon_minutes,
             session="extended" if self._models.session == "extended" else "regular",
             seed=self._seed,
+            threads=threads,
         )
 
     def _train_one(self, job: Job, prepared: PreparedTicker, statistics: dict[str, Any]) -> None:

@@ -20,7 +20,7 @@ from shared.storage.feature_reader import FeatureReader
 from shared.storage.jobs import Job, TrainingJobs
 from shared.storage.postgres import make_engine
 from shared.storage.trainable import TrainableRows
-from train.link import ALIVE, READY, Outcome, WorkerSettings
+from train.link import ALIVE, READY, Outcome, Work, WorkerSettings
 from train.trainer import Stores, TickerTrainer
 
 _ORPHANED: Final = 1
@@ -50,15 +50,15 @@ def work(settings: WorkerSettings, parent: Connection, name: str) -> None:
         trainer = TickerTrainer(stores, settings.models, settings.seed, SystemClock(), renewal.say)
         renewal.say(READY)
         while (taken := _next(parent)) is not None:
-            renewal.of = taken
-            trainer.train(taken)
+            renewal.of = taken.jobs
+            trainer.train(taken.jobs, taken.threads)
             renewal.of = ()
             renewal.say(READY)
 
 
-def _next(parent: Connection) -> Sequence[Job] | None:
+def _next(parent: Connection) -> Work | None:
     try:
-        taken: Sequence[Job] = parent.recv()
+        taken: Work = parent.recv()
     except EOFError:
         return None
     return taken
