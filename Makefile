@@ -7,10 +7,10 @@ KILLS ?= 1000
 WORKERS ?= 2
 EXTRAS := producers consumers aggregator train predictor cli provision embedded dev
 
-.PHONY: help demo test lint types up down status clean torture minio bench lock setup
+.PHONY: help demo test test-compose lint types up down status clean torture minio bench lock setup
 
 help: ## list the targets
-	@awk 'BEGIN { FS = ":.*## " } /^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk 'BEGIN { FS = ":.*## " } /^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 setup: .venv/.dev ## set up everything that development needs
 
@@ -33,9 +33,13 @@ status: .venv/.embedded ## how they are
 	@$(BIN)/tickerstream status $(ARGS)
 
 test: .venv/.dev lint types ## lint, types and all tests but the long ones, by WORKERS processes at a time
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not torture" $(ARGS) || { code=$$?; [ $$code -eq 1 ] || exit $$code; \
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not torture and not compose" $(ARGS) || { code=$$?; [ $$code -eq 1 ] || exit $$code; \
 	  echo "make: what failed is tried once more, alone; if it passes now, it is flaky: mend it"; \
-	  $(BIN)/python -m pytest --last-failed --last-failed-no-failures none -m "not torture" $(ARGS); }
+	  $(BIN)/python -m pytest --last-failed --last-failed-no-failures none -m "not torture and not compose" $(ARGS); }
+
+test-compose: .venv/.dev ## bring up docker-compose.yml, kill and check it, take it down; TICKERSTREAM_REAL_DATA=FOLDER adds real bars
+	@docker info >/dev/null 2>&1 || { echo "make: no Docker engine answers, and the tests of docker-compose.yml need one" >&2; exit 2; }
+	@$(BIN)/python -m pytest -m compose -x tests/compose $(ARGS)
 
 lint: .venv/.dev ## style and architecture rules
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check -q . && $(BIN)/lint-imports

@@ -13,8 +13,8 @@ STREAMED_FEEDS: Final = ("iex", "sip", "delayed_sip")
 class AlpacaSettings(Settings):
     """Keys, feed, addresses and limits of Alpaca's market data API."""
 
-    alpaca_api_key: SecretStr
-    alpaca_secret_key: SecretStr
+    alpaca_api_key: SecretStr = Field(min_length=1)
+    alpaca_secret_key: SecretStr = Field(min_length=1)
     alpaca_feed: Feed = Field("iex", description="iex is free; sip needs a subscription")
     alpaca_data_url: str = Field("https://data.alpaca.markets", pattern="^https?://")
     alpaca_stream_url: str = Field("wss://stream.data.alpaca.markets", pattern="^wss?://")
