@@ -70,24 +70,32 @@ class RowsReport:
 
 
 def compare_week(
-    stored: pl.DataFrame, bars: pl.DataFrame, context: Context, week: IsoWeek, features: Sequence[Feature]
+    stored: pl.DataFrame,
+    bars: pl.DataFrame,
+    context: Context,
+    week: IsoWeek,
+    features: Sequence[Feature],
+    until: datetime | None = None,
 ) -> RowsReport:
     """Make a week's rows anew, as of each instant that stored ones are of, and compare.
 
     Args:
-        stored: Every revision of the week: ticker, timestamp, as_of, revision, open, close, volume, session, simulated and
-            the features.
+        stored: Every revision of the week: ticker, timestamp, as_of, revision, open, close, volume, session, simulated
+            and the features; with `until` also made_at.
         bars: Every version of the ticker's bars from the week's anchor to its end.
         context: The slow facts.
         week: The week.
         features: Those of the stored feature set.
+        until: The instant up to which `bars` and `context` go; what was made of later ones is left out. None: all.
     """
     report = RowsReport()
+    there = stored.select("timestamp")
+    stored = stored if until is None else _made_until(stored, until)
     newest = stored.sort("revision").unique(_KEY, keep="last")
     report.overtaken = stored.height - newest.height
     own = compute_week(bars, context, week, features=tuple(features))
     report.rows = own.height
-    lacking = own.join(stored, on="timestamp", how="anti")
+    lacking = own.join(there, on="timestamp", how="anti")
     report.missing = lacking.height
     for row in lacking.head(MOST_EXAMPLES).iter_rows(named=True):
         report.examples.append(RowDifference(row["ticker"], row["timestamp"], row["as_of"], "row", None, "a row"))
@@ -99,6 +107,12 @@ def compare_week(
     for row in newest.head(MOST_EXAMPLES).iter_rows(named=True):
         report.examples.append(RowDifference(row["ticker"], row["timestamp"], row["as_of"], "row", "a row", None))
     return report
+
+
+def _made_until(stored: pl.DataFrame, until: datetime) -> pl.DataFrame:
+    """Return the revisions made until then that none made later overtook."""
+    later = stored.filter(pl.col("made_at") > until)
+    return stored.filter(pl.col("made_at") <= until).join(later, on=_KEY, how="anti")
 
 
 def _fresh(

@@ -12,10 +12,15 @@ from cli.output import Column, Output, number
 from cli.progress import board
 from cli.settings import connect
 from cli.verify.lake_objects import LakeFiles
+from cli.verify.settling import Settling
+from shared.clock import SystemClock
 from shared.contracts.weeks import IsoWeek
 from shared.errors import ConfigurationError
+from shared.storage.database import Engine
 from shared.storage.feature_reader import Coverage, FeatureReader
-from shared.storage.postgres import open_engine
+from shared.storage.offsets import OffsetStore
+from shared.storage.postgres import open_engine, transaction
+from shared.storage.remakes import RemakeQueue
 
 if TYPE_CHECKING:
     from cli.verify.feature_rows import RowsReport
@@ -36,21 +41,24 @@ def verify_features(
 
     Live rows, too: history and live share one function, so that they can be made again. A row whose facts arrived
     later, under the same instant, was overtaken by a further revision, which is compared. Exit code 1 if a bit differs,
-    a bar has no row, or a row has no bar. While bars still arrive, a row may be missing for a moment.
+    a bar has no row, or a row has no bar. Live services may go on: it waits for what was sent before, and leaves out
+    what comes after.
     """
     from cli.verify.feature_rows import RowsReport  # with TA-Lib, which takes a second
     from cli.verify.lake_facts import LakeFacts
     from shared.features.catalogue import FEATURE_SET
 
     output, system = Output.of(as_json), connect(home)
-    facts, total = LakeFacts(LakeFiles(system.lake)), RowsReport()
+    total = RowsReport()
     with open_engine(system.postgres) as engine, board(output) as shown:
-        reader = FeatureReader(engine)
+        settling = Settling(system.kafka, OffsetStore(engine), lambda: _to_be_remade(engine), SystemClock())
+        until = settling.wait(shown.line("wait for what is on its way", "records"))
+        facts, reader = LakeFacts(LakeFiles(system.lake), until), FeatureReader(engine)
         chosen = _chosen(reader.coverage(FEATURE_SET), tickers or [])
         line = shown.line("verify features", "tickers")
         for done, one in enumerate(chosen):
             line.update(done, len(chosen), one.ticker)
-            for report in _weeks(reader, facts, one, weeks):
+            for report in _weeks(reader, facts, one, weeks, until):
                 total.add(report)
         line.finish(len(chosen))
     if as_json:
@@ -59,6 +67,11 @@ def verify_features(
         _show(output, total, len(chosen))
     if not total.clean:
         raise typer.Exit(FAILED)
+
+
+def _to_be_remade(engine: Engine) -> int:
+    with transaction(engine) as connection:
+        return RemakeQueue().left(connection, "")
 
 
 def _chosen(covered: list[Coverage], tickers: list[str]) -> list[Coverage]:
@@ -70,7 +83,9 @@ def _chosen(covered: list[Coverage], tickers: list[str]) -> list[Coverage]:
     return [there[ticker] for ticker in tickers] if tickers else covered
 
 
-def _weeks(reader: FeatureReader, facts: "LakeFacts", one: Coverage, newest: int | None) -> Iterator["RowsReport"]:
+def _weeks(
+    reader: FeatureReader, facts: "LakeFacts", one: Coverage, newest: int | None, until: datetime
+) -> Iterator["RowsReport"]:
     """Yield the report of each week of a ticker that has bars or rows."""
     from cli.verify.feature_rows import compare_week
     from shared.features.catalogue import CATALOGUE, FEATURE_SET, START_UP_WEEKS
@@ -81,7 +96,7 @@ def _weeks(reader: FeatureReader, facts: "LakeFacts", one: Coverage, newest: int
         stored = reader.revisions(one.ticker, FEATURE_SET, week.start, week.end)
         bars = facts.bars(one.ticker, week.before(START_UP_WEEKS))
         if stored.height or (bars["timestamp"] >= week.start).any():
-            yield compare_week(stored, bars, context, week, CATALOGUE)
+            yield compare_week(stored, bars, context, week, CATALOGUE, until)
 
 
 def _spanned(first: datetime, last: datetime) -> list[IsoWeek]:

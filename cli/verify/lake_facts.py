@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Final
 
 import polars as pl
@@ -21,10 +22,12 @@ class LakeFacts:
 
     Args:
         lake: The lake.
+        until: Only what had reached Kafka by then; None: everything.
     """
 
-    def __init__(self, lake: LakeFiles) -> None:
+    def __init__(self, lake: LakeFiles, until: datetime | None = None) -> None:
         self._lake = lake
+        self._until = until
         self._macro: dict[bool, pl.DataFrame] = {}
 
     def tickers(self) -> list[str]:
@@ -75,4 +78,5 @@ class LakeFacts:
                 ) from error
             if isinstance(found, pl.DataFrame):
                 frames.append(found)
-        return pl.concat(frames, how="diagonal_relaxed")
+        everything = pl.concat(frames, how="diagonal_relaxed")
+        return everything if self._until is None else everything.filter(pl.col("ingested_at") <= self._until)

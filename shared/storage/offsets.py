@@ -7,6 +7,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine, text
 
 from shared.errors import ContractError, TickerstreamError
+from shared.ports import TopicPartition
 from shared.storage.postgres import transaction
 
 _RAISE: Final = text(
@@ -120,3 +121,14 @@ class OffsetStore:
         """Return the next offset of each partition of a topic."""
         query = text("SELECT partition, next_offset FROM source_offsets WHERE topic_id = :topic_id ORDER BY partition")
         return {row.partition: row.next_offset for row in connection.execute(query, {"topic_id": topic_id})}
+
+    def positions(self) -> dict[TopicPartition, int]:
+        """Return the next offset of each partition that was ever read, of the topic's newest incarnation."""
+        query = text(
+            """
+            SELECT DISTINCT ON (topic, partition) topic, partition, next_offset FROM source_offsets
+            ORDER BY topic, partition, updated_at DESC
+            """
+        )
+        with transaction(self._engine) as connection:
+            return {(row.topic, row.partition): row.next_offset for row in connection.execute(query)}

@@ -95,3 +95,19 @@ def test_revision_overtaken_under_the_same_instant_is_counted(
     after = stored.with_columns(revision=pl.when(pl.int_range(pl.len()) == 3).then(2).otherwise(1).cast(pl.Int32))
     found = check(pl.concat([before, after]), bars, week)
     assert (found.clean, found.overtaken) == (True, 1)
+
+
+def test_what_was_made_after_the_instant_is_left_out(stored: pl.DataFrame, bars: pl.DataFrame, week: IsoWeek) -> None:
+    made = changed(
+        stored.with_columns(made_at=pl.lit(LATE - timedelta(hours=1))), stored.height - 1, "made_at", pl.lit(LATE)
+    )
+    landed = bars.filter(pl.col("timestamp") < bars["timestamp"].max())  # the lake has not the newest bar yet
+    assert not check(made, landed, week).clean
+    context, until = EMPTY_CONTEXT, LATE - timedelta(minutes=1)
+    found = compare_week(made, landed, context, week, CATALOGUE, until)
+    assert found.clean
+    assert found.revisions == stored.height - 1
+    # A bar that the lake has and that got its row only later is not without one; what was made before is compared.
+    assert compare_week(made, bars, context, week, CATALOGUE, until).clean
+    spoiled = changed(made, 5, "volume", pl.lit(1.0))
+    assert compare_week(spoiled, landed, context, week, CATALOGUE, until).different == {"volume": 1}
