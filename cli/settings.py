@@ -18,6 +18,9 @@ class CommandSettings(Settings):
 
     kafka_bootstrap_servers: str | None = None
     lake_url: str | None = None
+    tickerstream_services: str | None = Field(
+        None, description="services that run elsewhere, for `status`: name=http://host:port of METRICS_PORT, ..."
+    )
     predictor_url: str = Field("http://127.0.0.1:8080/", description="where the predictor answers")
 
 

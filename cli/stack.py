@@ -10,7 +10,8 @@ import typer
 from cli.app import FAILED, HomeOption, JsonOption
 from cli.output import Output, duration
 from cli.run_progress import Downstream, newest_training
-from cli.settings import embedded
+from cli.service_status import ask_services, parse_services
+from cli.settings import CommandSettings, embedded
 from cli.stack_view import ConsoleProgress, StartReport, show_page, show_status
 from infra.embedded import stack
 from infra.embedded.layout import Home
@@ -19,6 +20,7 @@ from infra.embedded.services import SERVICES, TRAIN, select_services
 from infra.embedded.settings import resolve_home
 from infra.embedded.status import StackStatus, status
 from shared.errors import ConfigurationError
+from shared.settings import PostgresSettings
 
 
 class Part(StrEnum):
@@ -112,11 +114,12 @@ def restart(
 def show(home: HomeOption = None, as_json: JsonOption = False) -> None:
     """Show every process: state, memory now and at most, uptime, restarts; and how far training is.
 
+    Without --home, TICKERSTREAM_SERVICES names services that run elsewhere.
     Exit code 1 if a process that should run does not.
     """
-    output, where = Output.of(as_json), resolve_home(home)
-    now = status(where)
-    training = newest_training(embedded(where).postgres) if now.up and _trains(now) else Downstream()
+    output = Output.of(as_json)
+    now, postgres = _running(home)
+    training = newest_training(postgres) if postgres is not None else Downstream()
     if as_json:
         output.document({**asdict(now), "training": training.document()["training"]})
     else:
@@ -126,8 +129,16 @@ def show(home: HomeOption = None, as_json: JsonOption = False) -> None:
         raise typer.Exit(FAILED)
 
 
-def _trains(now: StackStatus) -> bool:
-    return any(process.name == TRAIN.name for process in now.processes)
+def _running(home: Path | None) -> tuple[StackStatus, PostgresSettings | None]:
+    """Return how the processes are, and the PostgreSQL that knows of their training, if there is any."""
+    given = CommandSettings.load()
+    if home is None and given.tickerstream_services:
+        services = parse_services(given.tickerstream_services)
+        return ask_services(services, given.predictor_url), PostgresSettings.load()
+    where = resolve_home(home)
+    now = status(where)
+    trains = any(process.name == TRAIN.name for process in now.processes)
+    return now, embedded(where).postgres if now.up and trains else None
 
 
 def logs(

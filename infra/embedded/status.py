@@ -30,7 +30,7 @@ class ProcessStatus:
         peak_rss_mib: The most that it held, MiB.
         cpu_seconds: Processor time that it has used, its children included.
         uptime_seconds: How long it has run.
-        restarts: How often it was started again.
+        restarts: How often it was started again; None where only its container's engine knows.
         crashes: How often in a row it ended soon after its start.
         last_exit: Exit code of its last end.
         heartbeat_age_seconds: Age of its heartbeat.
@@ -47,7 +47,7 @@ class ProcessStatus:
     peak_rss_mib: float | None = None
     cpu_seconds: float | None = None
     uptime_seconds: float | None = None
-    restarts: int = 0
+    restarts: int | None = 0
     last_exit: int | None = None
     heartbeat_age_seconds: float | None = None
     counters: dict[str, object] = field(default_factory=dict)
