@@ -1,4 +1,7 @@
-"""One-shot provisioning: topics, buckets, migrations, seed, feature columns. Doing it again changes nothing."""
+"""One-shot provisioning: topics, buckets, schema, feature columns, collections, and who may do what with them.
+
+Doing it again changes nothing.
+"""
 
 import csv
 import sys
@@ -9,17 +12,21 @@ from typing import TextIO
 from pydantic import Field
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from infra.access.steps import access_steps
 from infra.migrations import migrate
 from shared.contracts.lake import DATASETS
 from shared.contracts.topics import with_macro_named
 from shared.errors import ConfigurationError, ContractError, TransientError
 from shared.features.catalogue import FEATURE_SET, NAMES
 from shared.kafka.admin import KafkaAdmin
-from shared.settings import KafkaSettings, LakeSettings, PostgresSettings, Settings
+from shared.settings import KafkaSettings, LakeSettings, MongoSettings, PostgresSettings, Settings
+from shared.storage.documents import DocumentStore
 from shared.storage.feature_tables import ensure_feature_set
 from shared.storage.lake import open_store
 from shared.storage.postgres import make_engine, transaction
 from shared.storage.tickers import TickerRegistry
+
+Step = Callable[[], Iterator[str]]
 
 
 class ProvisionSettings(Settings):
@@ -70,6 +77,15 @@ def features() -> Iterator[str]:
         engine.dispose()
 
 
+def documents() -> Iterator[str]:
+    """Make the document store's collections, indexes and validators."""
+    with DocumentStore(MongoSettings.load()) as store:
+        changes = store.provision()
+    yield from (f"documents: {change}" for change in changes)
+    if not changes:
+        yield "documents: collections as the contracts say"
+
+
 def provision(out: TextIO, wait_seconds: float) -> None:
     """Do every step, waiting up to `wait_seconds` for its server; write a line for each thing done.
 
@@ -78,7 +94,8 @@ def provision(out: TextIO, wait_seconds: float) -> None:
         ContractError: what is there contradicts the contracts.
         TransientError: a server did not answer in time.
     """
-    steps: tuple[Callable[[], Iterator[str]], ...] = (topics, buckets, schema, features)
+    made: tuple[Step, ...] = (topics, buckets, schema, features, documents)
+    steps = (*made, *access_steps())
     patient = retry_if_exception_type(TransientError)
     for step in steps:
         for attempt in Retrying(retry=patient, stop=stop_after_delay(wait_seconds), wait=wait_fixed(1), reraise=True):

@@ -78,6 +78,8 @@ class MongoSettings(Settings):
 
     mongo_uri: SecretStr = SecretStr("mongodb://127.0.0.1:27017")
     mongo_db: str = "tickerstream"
+    mongo_user: str | None = Field(None, description="a user of the database `admin`; none on the embedded stack")
+    mongo_password: SecretStr | None = None
 
 
 class ModelSettings(Settings):

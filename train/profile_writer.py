@@ -22,7 +22,6 @@ class ProfileWriter:
         self._queue = queue
         self._store = store
         self._clock = clock
-        self._indexed = False
 
     def write_due(self, stopping: Callable[[], bool]) -> None:
         """Write the profiles of every ticker that is due.
@@ -35,19 +34,13 @@ class ProfileWriter:
             if stopping():
                 return
             try:
-                self._write(ticker)
+                self._queue.write(ticker, self._put)
             except TransientError:
                 raise  # the store is away: so it is for the others
             except TickerstreamError as error:
                 first = first or error
         if first is not None:
             raise TransientError(str(first)) from first
-
-    def _write(self, ticker: str) -> None:
-        if not self._indexed:
-            self._store.ensure_indexes()
-            self._indexed = True
-        self._queue.write(ticker, self._put)
 
     def _put(self, facts: ProfileFacts) -> None:
         for collection, document in profiles(facts, self._clock.now()).items():

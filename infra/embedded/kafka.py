@@ -33,14 +33,16 @@ class KafkaServer(Unit):
         port: Port for clients.
         controller_port: Port on which the node talks to itself as controller.
         name: Name of its log and data folder.
+        further: Lines of its configuration that come last, and so win.
     """
 
     inherits = SERVER_VARIABLES
     grace_seconds = 30.0
     healthy_within_seconds = 60.0
 
-    def __init__(self, home: Home, port: int, controller_port: int, name: str = "kafka") -> None:
+    def __init__(self, home: Home, port: int, controller_port: int, name: str = "kafka", further: str = "") -> None:
         super().__init__(home, name, port)
+        self._further = further
         self._controller_port = controller_port
         self._client_port = port
         self._jars = class_path(home.cache, "kafka")
@@ -90,7 +92,7 @@ class KafkaServer(Unit):
         places = {"PORT": self._client_port, "CONTROLLER_PORT": self._controller_port, "DATA": data}
         for place, value in places.items():
             template = template.replace(f"@{place}@", _property(str(value)))
-        write_atomic(self._configuration, template)
+        write_atomic(self._configuration, template + self._further)
 
     def _format(self) -> None:
         """Format beside and rename, so that a data folder is either complete or not there."""

@@ -1,6 +1,6 @@
 """Asks and tells the cluster: topics from their contracts, ids, offsets, what groups have committed."""
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -12,6 +12,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_e
 
 from shared.contracts.topics import TopicContract
 from shared.errors import ConfigurationError, ContractError, TransientError
+from shared.kafka.access import AccessKeeper, Right
 from shared.kafka.config import client_config, error_of, log_event, refusal, translated
 from shared.kafka.group_offsets import GroupOffsets
 from shared.kafka.provisioning import Provisioner
@@ -59,6 +60,22 @@ class KafkaAdmin:
             TransientError: Kafka does not answer.
         """
         return Provisioner(self._client, self._settings, self.end_offsets, self._patiently).provision(contracts)
+
+    def grant(self, passwords: Mapping[str, str], rights: Mapping[str, Collection[Right]]) -> list[str]:
+        """Make these users, with these rights and no other ones; doing it again changes nothing.
+
+        Args:
+            passwords: Of each user.
+            rights: Of each user.
+
+        Returns:
+            One line for each user that got rights, and for each right that was taken away.
+
+        Raises:
+            ConfigurationError: we may not, or the broker knows no rights.
+            TransientError: Kafka does not answer.
+        """
+        return AccessKeeper(self._client, self._patiently).keep(passwords, rights)
 
     def topics(self) -> dict[str, int]:
         """Return each topic and how many partitions it has; internal ones are left out."""

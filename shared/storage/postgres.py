@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Final
 
 import psycopg2
+from psycopg2.extensions import encrypt_password
 from sqlalchemy import URL, Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError
 
@@ -59,6 +60,12 @@ def open_engine(settings: PostgresSettings) -> Iterator[Engine]:
         yield engine
     finally:
         engine.dispose()
+
+
+def password_verifier(connection: Connection, role: str, password: str) -> str:
+    """Return what PostgreSQL stores of a role's password (SCRAM-SHA-256), for statements that must not tell it."""
+    client = connection.connection.driver_connection
+    return str(encrypt_password(password, role, scope=client, algorithm="scram-sha-256"))
 
 
 @contextmanager

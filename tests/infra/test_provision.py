@@ -16,7 +16,7 @@ from shared.contracts.lake import DATASETS
 from shared.contracts.topics import TOPICS
 from shared.features.catalogue import FEATURE_SET, NAMES
 from shared.kafka.admin import KafkaAdmin
-from shared.settings import KafkaSettings, LakeSettings, PostgresSettings
+from shared.settings import KafkaSettings, LakeSettings, MongoSettings, PostgresSettings
 from shared.storage.lake import open_store
 from shared.storage.postgres import make_engine
 from shared.storage.tickers import TickerRegistry
@@ -36,11 +36,13 @@ def database(postgres: PostgresSettings) -> PostgresSettings:
 
 
 @pytest.fixture
-def environment(kafka: str, database: PostgresSettings, tmp_path: Path) -> Environment:
+def environment(kafka: str, mongo: MongoSettings, database: PostgresSettings, tmp_path: Path) -> Environment:
     return {
         **os.environ,
         "KAFKA_BOOTSTRAP_SERVERS": kafka,
         "LAKE_URL": f"file://{tmp_path / 'lake'}",
+        "MONGO_URI": mongo.mongo_uri.get_secret_value(),
+        "MONGO_DB": f"provision_{uuid.uuid4().hex[:10]}",
         "POSTGRES_HOST": database.postgres_host,
         "POSTGRES_PORT": str(database.postgres_port),
         "POSTGRES_DB": database.postgres_db,
@@ -92,6 +94,7 @@ def test_provision_makes_everything_once(environment: Environment, kafka: str, r
     assert "made" not in out
     assert "seeded" not in out
     assert f"feature set {FEATURE_SET}: as the catalogue says" in out
+    assert "documents: collections as the contracts say" in out
 
 
 def test_removed_ticker_does_not_come_back(environment: Environment, registry: TickerRegistry) -> None:

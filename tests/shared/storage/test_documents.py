@@ -25,7 +25,7 @@ def settings(mongo: MongoSettings) -> MongoSettings:
 @pytest.fixture
 def store(settings: MongoSettings) -> Iterator[DocumentStore]:
     with DocumentStore(settings) as store:
-        store.ensure_indexes()
+        store.provision()
         yield store
 
 
@@ -74,7 +74,7 @@ def test_first_writers_at_once_leave_one_document(store: DocumentStore, settings
 def test_indexes_are_those_of_the_contract_and_making_them_again_is_harmless(
     store: DocumentStore, settings: MongoSettings
 ) -> None:
-    store.ensure_indexes()
+    store.provision()
     with MongoClient[dict[str, int]](settings.mongo_uri.get_secret_value()) as client:
         found = {
             name: {
