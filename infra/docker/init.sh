@@ -36,7 +36,9 @@ for name in $yours; do
 done
 chmod 0700 "$folder/secrets"
 cluster=$(LC_ALL=C tr -dc 'A-Za-z0-9' </dev/urandom | dd ibs=1 obs=21 count=21 2>/dev/null)
-sed -e "s|^SECRETS_DIR=.*|SECRETS_DIR=$folder/secrets|" -e "s|^KAFKA_CLUSTER_ID=.*|KAFKA_CLUSTER_ID=${cluster}A|" \
+secrets=./secrets
+[ "$folder" = "$here" ] || secrets=$folder/secrets
+sed -e "s|^SECRETS_DIR=.*|SECRETS_DIR=$secrets|" -e "s|^KAFKA_CLUSTER_ID=.*|KAFKA_CLUSTER_ID=${cluster}A|" \
     "$here/.env.example" >"$folder/.env.new"
 mv "$folder/.env.new" "$folder/.env"
 echo "init: made $folder/.env and $(ls "$folder/secrets" | wc -l | tr -d ' ') files in $folder/secrets; next: docker compose up -d"
