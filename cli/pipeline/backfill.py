@@ -108,13 +108,13 @@ class BackfillRun:
             self._start()
             lake = self._board.line("land in lake", self._unit)
             next_look = begun + LOOK_SECONDS
-            while not self._producers.ended:
-                self._take()
+            self._take()
+            while not self._producers.over:
                 if time.monotonic() > next_look:
                     self._show_landing(lake)
                     next_look = time.monotonic() + LOOK_SECONDS
                 time.sleep(TAKE_SECONDS)
-            self._take()
+                self._take()
             self._check()
             self._result.publish_seconds = time.monotonic() - begun
             self._wait_landed(lake)

@@ -23,6 +23,10 @@ class _Watched:
     crashes: int = 0
     peak_rss_mib: float = 0.0
 
+    def is_revived(self, ended: Ended) -> bool:
+        """Return whether one that ended like this is started again."""
+        return not self.done and ended.code not in NEVER_AGAIN and self.crashes < MOST_CRASHES
+
 
 class Producers:
     """Runs the producers of a backfill.
@@ -48,9 +52,9 @@ class Producers:
             self._watched[name] = _Watched(self._process(name))
 
     @property
-    def ended(self) -> bool:
-        """Return whether none runs."""
-        return all(one.process.ended for one in self._watched.values())
+    def over(self) -> bool:
+        """Return whether none runs, and none is to be started again; true only once all events are taken."""
+        return all(one.process.ended and not one.is_revived(one.process.ended) for one in self._watched.values())
 
     def take(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield the events that came since the last call, each with its producer; start again what was killed."""
@@ -59,7 +63,7 @@ class Producers:
             for event in one.process.take():
                 one.done = one.done or event.get("event") == "done"
                 yield name, event
-            if ended is not None and not one.done:
+            if ended is not None and one.is_revived(ended):
                 self._revive(name, one, ended)
 
     def how_ended(self, name: str) -> tuple[Ended | None, float]:
@@ -74,8 +78,6 @@ class Producers:
             one.process.stop()
 
     def _revive(self, name: str, one: _Watched, ended: Ended) -> None:
-        if ended.code in NEVER_AGAIN or one.crashes >= MOST_CRASHES:
-            return
         one.crashes += 1
         one.peak_rss_mib = max(one.peak_rss_mib, ended.peak_rss_mib)
         how = f"was killed by signal {-ended.code}" if ended.code < 0 else f"ended: {ended.reason}"
