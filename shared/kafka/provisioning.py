@@ -11,16 +11,21 @@ from shared.errors import ConfigurationError, TransientError
 from shared.settings import KafkaSettings
 
 _SECONDS: Final = 15.0
+COMPACTED_WITHIN_MS: Final = 3_600_000
+"""A compacted topic keeps an earlier record of a key for about so long after a later one: Kafka compacts only segments
+that are closed, and closes one by default after a week."""
 
 
 def config_of(contract: TopicContract, settings: KafkaSettings) -> dict[str, str]:
     """Return the topic's configuration in Kafka's words."""
+    compaction = {"segment.ms": str(COMPACTED_WITHIN_MS), "max.compaction.lag.ms": str(COMPACTED_WITHIN_MS)}
     return {
         "cleanup.policy": contract.cleanup,
         "retention.ms": str(contract.retention_ms),
         "max.message.bytes": str(contract.max_message_bytes),
         "message.timestamp.type": "LogAppendTime",
         "min.insync.replicas": str(max(1, settings.kafka_replication - 1)),
+        **(compaction if contract.cleanup == "compact" else {}),
     }
 
 

@@ -1,6 +1,7 @@
 """Messages that leave with a transaction: written beside its rows, sent to Kafka after it, at least once."""
 
 import json
+import time
 from collections.abc import Mapping
 from typing import Final
 
@@ -11,6 +12,7 @@ from shared.ports import Outgoing, RecordWriter
 from shared.storage.postgres import transaction
 
 _BATCH: Final = 100
+_FORGET_SECONDS: Final = 3600.0
 _ADD: Final = text(
     """
     INSERT INTO outbox (unique_key, topic, key, value, headers)
@@ -26,6 +28,8 @@ _PENDING: Final = text(
     """
 )
 _SENT: Final = text("UPDATE outbox SET sent_at = now() WHERE id = ANY(:ids)")
+# What was sent 30 days ago is deleted, so many rows at a time; see the migration that makes the function.
+_FORGET: Final = text("SELECT forget_sent()")
 
 
 class Outbox:
@@ -40,7 +44,7 @@ class Outbox:
         unique: str,
         headers: Mapping[str, bytes] | None = None,
     ) -> bool:
-        """Add a message in the caller's transaction; return False where one with this `unique` key was added before."""
+        """Add a message in the caller's transaction; return False where one with this `unique` key is there already."""
         texts = {name: content.decode() for name, content in (headers or {}).items()}
         given = {"unique": unique, "topic": topic, "key": key, "value": value, "headers": json.dumps(texts)}
         return connection.execute(_ADD, given).rowcount == 1
@@ -62,9 +66,10 @@ class OutboxRelay:
         self._engine = engine
         self._writer = writer
         self._flush_seconds = flush_seconds
+        self._forget_at = float("-inf")
 
     def send_pending(self) -> int:
-        """Send everything that waits; return how many messages were sent.
+        """Send everything that waits; return how many messages were sent. Once an hour, forget what was sent long ago.
 
         Raises:
             TransientError: Kafka or PostgreSQL does not answer; what was not marked is sent again next time.
@@ -73,6 +78,10 @@ class OutboxRelay:
         sent = 0
         while batch := self._send_batch():
             sent += batch
+        if time.monotonic() >= self._forget_at:
+            with transaction(self._engine) as connection:
+                connection.execute(_FORGET)
+            self._forget_at = time.monotonic() + _FORGET_SECONDS
         return sent
 
     def _send_batch(self) -> int:

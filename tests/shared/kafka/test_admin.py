@@ -42,6 +42,7 @@ def test_provision_makes_the_topic_as_its_contract_says(cluster: RealCluster, ka
     assert lines == [f"{topic.name}: made with 4 partitions"]
     assert cluster.admin.partitions(topic.name) == 4
     assert made["cleanup.policy"] == "compact"
+    assert made["segment.ms"] == made["max.compaction.lag.ms"] == "3600000"
     assert made["retention.ms"] == "86400000"
     assert made["max.message.bytes"] == "2000000"
     assert made["message.timestamp.type"] == "LogAppendTime"

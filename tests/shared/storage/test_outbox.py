@@ -113,6 +113,20 @@ def test_failure_between_send_and_mark_sends_again(engine: Engine, broker: Memor
     failpoints.configure("")
 
 
+def test_what_was_sent_long_ago_is_forgotten_and_nothing_else(engine: Engine, relay: OutboxRelay) -> None:
+    for unique in ("old", "recent", "waiting"):
+        add(engine, unique)
+    sent = text("UPDATE outbox SET sent_at = now() - CAST(:age AS interval) WHERE unique_key = :unique")
+    with transaction(engine) as connection:
+        connection.execute(sent, {"unique": "old", "age": "31 days"})
+        connection.execute(sent, {"unique": "recent", "age": "29 days"})
+        connection.execute(text("UPDATE outbox SET created_at = now() - interval '1 year'"))
+    assert relay.send_pending() == 1
+    with transaction(engine) as connection:
+        left = connection.execute(text("SELECT unique_key FROM outbox ORDER BY id")).scalars().all()
+    assert left == ["recent", "waiting"]
+
+
 def test_relays_take_turns(engine: Engine, database: PostgresSettings, broker: MemoryBroker) -> None:
     """In the middle of one relay's sending another one waits, and then finds nothing to send."""
     add(engine, "a")
