@@ -22,6 +22,7 @@ from shared.storage.tickers import TickerRegistry
 from shared.testing.eventually import eventually
 from tests.aggregator.parts import Ground, bars, by_week, ground, observed, tickers_on
 from tests.shared.features.making import bits
+from tests.shared.metrics.reading import value
 
 pytestmark = pytest.mark.kafka
 SECOND = timedelta(seconds=1)
@@ -74,6 +75,11 @@ def test_live_bars_go_on_where_history_ended_with_the_same_rows(stand: Ground) -
         stand.live(day)
         rows = stand.await_rows(420)
         eventually(lambda: stand.features("AAPL")[-1].timestamp == day["timestamp"][-1])
+        eventually(lambda: value("feature_newest_bar_timestamp_seconds") == day["timestamp"][-1].timestamp())
+        eventually(lambda: value("feature_behind_seconds") == 0)
+    assert value("feature_rows_total", kind="added") == value("feature_bars_total") == 420
+    assert value("feature_transaction_seconds_count", kind="rows") >= 1
+    assert value("remake_requests_pending") == 0
 
     wanted = expected(pl.concat([past, day]))
     assert same(rows, wanted)

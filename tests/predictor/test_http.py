@@ -305,3 +305,10 @@ def test_age_is_in_the_metrics_and_requests_are_counted_by_route(shared_predicto
     text = shared_predictor.get("/metrics").text
     assert 'tickerstream_prediction_age_seconds{ticker="SHARED"}' in text
     assert 'tickerstream_http_requests_total{method="GET",route="/v1/predictions/{ticker}",status="200"}' in text
+    assert 'tickerstream_feature_age_seconds{ticker="SHARED"}' in text
+    assert re.search(r'tickerstream_model_age_seconds\{kind="\w+",ticker="SHARED"\}', text)
+    assert re.search(r'tickerstream_models_serving\{kind="\w+",verdict="[\w ]+"\}', text)
+    assert re.search(r"tickerstream_prediction_compute_seconds_count [1-9]", text)
+    assert re.search(r'tickerstream_sent_records_total\{topic="predictions"\} [1-9]', text)
+    assert 'tickerstream_disk_free_bytes{volume="models"}' in text
+    assert 'tickerstream_service_state{state="running"} 1.0' in text

@@ -14,7 +14,9 @@ from shared.settings import MongoSettings, PostgresSettings
 from shared.storage.documents import COLLECTIONS
 from shared.storage.postgres import transaction
 from shared.storage.profile_queue import ProfileQueue
+from shared.storage.training_counts import read_counts
 from shared.testing.eventually import eventually
+from tests.shared.metrics.reading import Change
 from tests.train.making import FEATURE_SET, FEATURES, rows_of, store_rows
 from tests.train.training import Training, refitted, training
 
@@ -30,6 +32,7 @@ def one(kafka: str, database: PostgresSettings, mongo: MongoSettings, tmp_path: 
 def test_hand_written_wish_ends_in_served_models_events_and_profiles(one: Training) -> None:
     frame = rows_of("AAPL", 1)
     store_rows(one.engine, [frame, rows_of("MSFT", 2)])
+    told = Change()
     with one.running():
         one.ask(b'{"tickers":["AAPL"]}')
         run_id = eventually(one.newest_run, seconds=60)
@@ -51,6 +54,13 @@ def test_hand_written_wish_ends_in_served_models_events_and_profiles(one: Traini
         assert each.model.verdict_final
         assert set(each.model.seconds) >= {"folds", "fit", "convert"}
     assert [each.to_event() for each in served] == sorted(one.events(), key=lambda event: event.kind)
+    for each in served:
+        assert told.of("models_trained_total", kind=each.model.kind, verdict=each.model.verdict) >= 1
+    assert {told.of("training_stage_seconds_count", stage=stage) for stage in ("folds", "fit", "convert")} == {3}
+    counts = read_counts(one.engine)
+    assert (counts.jobs["done"], counts.jobs["queued"], counts.oldest_job) == (3, 0, None)
+    assert sum(counts.models.values()) == 3
+    assert counts.newest_model is not None
     with one.documents() as store:
         ml, statistical, company = (store.get(name, "AAPL") for name in COLLECTIONS)
     assert ml is not None
@@ -62,10 +72,10 @@ def test_hand_written_wish_ends_in_served_models_events_and_profiles(one: Traini
         executable = each.model.metrics["executable"]
         assert executable["rows"] > 0.5 * each.model.metrics["primary"]["rows"]
         assert executable["mean_return"] is not None
-        told = each.model.metrics["metrics"]
+        scores = each.model.metrics["metrics"]
         wanted = ("mse", "rmse", "r2") if each.model.kind.startswith("regression") else ("accuracy", "precision", "f1")
         for name in wanted:
-            assert by_kind[each.model.kind][name] == told[name]
+            assert by_kind[each.model.kind][name] == scores[name]
             assert by_kind[each.model.kind]["in_sample"][name] == each.model.metrics["in_sample"][name]
     assert by_kind["regression_rf"]["mse"] is not None
     assert sorted(name for names in ml["features"].values() for name in names) == sorted(FEATURES)
