@@ -110,11 +110,7 @@ def wanted_of(connection: Connection, identity: Identity) -> set[Grant]:
     name = identity.name
     database = connection.execute(text("SELECT current_database()")).scalar_one()
     wanted = {Grant(name, "connect", "database", database), Grant(name, "usage", "schema", "public")}
-    wanted |= {
-        Grant(name, "execute", "function", function)
-        for function in identity.functions
-        if connection.execute(text("SELECT to_regprocedure(:name)"), {"name": function}).scalar()
-    }
+    wanted |= {Grant(name, "execute", "function", function) for function in identity.functions}
     for table, rights in identity.tables.items():
         wanted.add(Grant(name, "select", "table", table))
         wanted |= {Grant(name, "update", "table", table, column) for column in rights.update}

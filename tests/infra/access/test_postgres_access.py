@@ -129,6 +129,18 @@ def test_role_sees_and_adds_only_messages_that_its_service_sends(owner: Engine, 
                 connection.execute(text("UPDATE outbox SET topic = 'features'"))
 
 
+def test_old_messages_are_forgotten_by_those_who_send_without_a_right_to_delete(owner: Engine, roles: Roles) -> None:
+    for name, topic in (("aggregator", "start_model"), ("train", "model_events")):
+        with transaction(owner) as connection:
+            Outbox().add(connection, topic, None, b"{}", f"{topic}/old")
+            connection.execute(text("UPDATE outbox SET sent_at = now() - interval '31 days'"))
+        with open_engine(roles[name]) as engine, transaction(engine) as connection:
+            assert connection.execute(text("SELECT forget_sent()")).scalar_one() == 1
+        refused(roles[name], "DELETE FROM outbox")
+    for name in ("producers", "consumers", "predictor", "cli"):
+        refused(roles[name], "SELECT forget_sent()")
+
+
 def test_wrong_password_is_refused_and_a_new_one_counts(owner: Engine, roles: Roles) -> None:
     wrong = roles["train"].model_copy(update={"postgres_password": roles["cli"].postgres_password})
     refused(wrong, "SELECT 1")
