@@ -24,7 +24,7 @@ save)
     compose "$@" stop >/dev/null
     umask 077
     status=0
-    compose "$@" run --rm --no-deps -T backup -cz . >"$file.part" || status=$?
+    compose "$@" run --rm --no-deps -T backup -cz $(compose "$@" config --volumes) >"$file.part" || status=$?
     [ -z "$running" ] || compose "$@" start $running >/dev/null
     [ $status -eq 0 ] || fail "the volumes could not be read (see above); $file.part is not whole"
     mv "$file.part" "$file"

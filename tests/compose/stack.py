@@ -3,11 +3,11 @@
 import json
 import os
 import subprocess
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+
+import httpx
 
 from shared.testing.eventually import eventually
 
@@ -84,9 +84,8 @@ class Stack:
         """Return what the predictor answers (or who else has that port); an AssertionError where it does not."""
         url = f"http://127.0.0.1:{self.setting(port)}{path}"
         try:
-            with urllib.request.urlopen(url, timeout=10) as answer:
-                return json.load(answer)
-        except (urllib.error.URLError, OSError) as error:
+            return httpx.get(url, timeout=10).raise_for_status().json()
+        except httpx.HTTPError as error:
             raise AssertionError(f"{url}: {error}") from None
 
     def sql(self, statement: str) -> str:

@@ -2,12 +2,10 @@
 
 import json
 import subprocess
-import urllib.parse
-import urllib.request
-from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from shared.testing.eventually import eventually
@@ -120,17 +118,14 @@ def test_images_of_ours_hold_nothing_that_installs_or_builds(stack: Stack) -> No
 
 def test_console_of_the_lake_shows_a_folder_a_ticker_year_and_month(stack: Stack) -> None:
     """As a browser does: log in on the published port, and open the folder."""
-    base = f"http://127.0.0.1:{stack.setting('MINIO_CONSOLE_PORT')}/api/v1"
-    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
     login = {"accessKey": "admin", "secretKey": (stack.folder / "secrets/lake_admin").read_text()}
-    headers = {"Content-Type": "application/json", "User-Agent": "Mozilla/5.0"}
-    browser.open(urllib.request.Request(f"{base}/login", json.dumps(login).encode(), headers), timeout=10)
     folder = "SIM.ALFA/2025/01/"
-    query = urllib.parse.urlencode({"prefix": folder})
-    request = urllib.request.Request(f"{base}/buckets/stock-data/objects?{query}", headers=headers)
+    base = f"http://127.0.0.1:{stack.setting('MINIO_CONSOLE_PORT')}/api/v1"
+    with httpx.Client(base_url=base, headers={"User-Agent": "Mozilla/5.0"}, timeout=10) as browser:
+        browser.post("/login", json=login).raise_for_status()
 
-    def names() -> list[str]:
-        with browser.open(request, timeout=10) as answer:
-            return [one["name"] for one in json.load(answer)["objects"] or []]
+        def names() -> list[str]:
+            answer = browser.get("/buckets/stock-data/objects", params={"prefix": folder}).raise_for_status()
+            return [one["name"] for one in answer.json()["objects"] or []]
 
-    eventually(lambda: f"{folder}SIM.ALFA_2025-W02.parquet" in names(), seconds=120, every=2.0)
+        eventually(lambda: f"{folder}SIM.ALFA_2025-W02.parquet" in names(), seconds=120, every=2.0)

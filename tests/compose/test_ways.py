@@ -43,20 +43,6 @@ def test_console_producer_in_the_network_starts_a_training(stack: Stack) -> None
     assert stack.sql("select count(*) from training_jobs where state = 'failed'") == "0"
 
 
-def test_prometheus_finds_every_service_and_its_rules(stack: Stack) -> None:
-    if not has_image(stack, "prometheus"):
-        pytest.skip("the image of Prometheus is not to be had here")
-    stack.compose("up", "-d", "prometheus")
-    wanted = {"consumers", "consumers-predictions", "aggregator", "train", "predictor", "producers-simulated", "minio"}
-
-    def well() -> bool:
-        found = stack.get("/api/v1/targets?state=active", "PROMETHEUS_PORT")["data"]["activeTargets"]
-        return wanted <= {one["labels"]["service"] for one in found if one["health"] == "up"}
-
-    eventually(well, seconds=120, every=2.0, failing="Prometheus does not reach every service")
-    assert stack.get("/api/v1/rules", "PROMETHEUS_PORT")["data"]["groups"]
-
-
 def test_grafana_has_the_dashboards(stack: Stack) -> None:
     if not has_image(stack, "grafana"):
         pytest.skip("the image of Grafana is not to be had here")
@@ -122,6 +108,8 @@ def test_provision_again_changes_nothing(stack: Stack) -> None:
 
 
 def test_down_and_up_keep_everything(stack: Stack) -> None:
+    stack.compose("stop", "producers-simulated")
+    stack.await_settled()
     before = contents(stack)
     stack.compose("--profile", "*", "down", "--timeout", "60")
     assert stack.containers() == {}
