@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Final
 
+from cli.pipeline.patience import Patience
 from cli.progress import Line
 from cli.settings import Connection
 from cli.verify.lake_objects import LakeFiles
@@ -71,9 +72,9 @@ class Rebuild:
 
     def _wait(self, filed: int, line: Line) -> None:
         seen, since = filed, time.monotonic()
+        patiently = Patience(line.board)
         while True:
-            with transaction(self._engine) as connection:
-                left = self._queue.left(connection, self._prefix)
+            left = patiently(self._left)
             line.update(filed - left, filed, "")
             if not left:
                 line.finish(filed)
@@ -86,3 +87,7 @@ class Rebuild:
                     "see `tickerstream status` and `tickerstream logs aggregator`."
                 )
             time.sleep(LOOK_SECONDS)
+
+    def _left(self) -> int:
+        with transaction(self._engine) as connection:
+            return self._queue.left(connection, self._prefix)
