@@ -1,4 +1,8 @@
-"""One stack of containers for all tests of this folder, from a clean beginning to its removal."""
+"""One stack of containers for all tests of this folder, from a clean beginning to its removal.
+
+TICKERSTREAM_COMPOSE_OVERRIDE names compose files (with colons) over the project's own, for a machine that cannot run it
+as it is; TICKERSTREAM_COMPOSE_KEEP leaves the stack up for a look; TICKERSTREAM_REAL_DATA names a folder of bars.
+"""
 
 import os
 import subprocess
