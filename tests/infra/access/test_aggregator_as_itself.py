@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.settings import PostgresSettings
+from shared.contracts.topics import DEAD_LETTERS, FEATURES, START_MODEL
+from shared.kafka.admin import KafkaAdmin
+from shared.settings import KafkaSettings, PostgresSettings
 from tests.aggregator.parts import Ground, ground
 from tests.aggregator.test_late_facts import test_late_split_makes_the_rows_since_its_day_again as test_late_split
 from tests.aggregator.test_late_facts import test_late_vintage_makes_the_rows_since_its_release_again as test_late_fact
@@ -22,6 +24,14 @@ def stand(
     kafka: str, database: PostgresSettings, roles: dict[str, PostgresSettings], tmp_path: Path
 ) -> Iterator[Ground]:
     """A ground whose test looks as the owner, and whose aggregator works as itself."""
+    _make_shared_topics(kafka)
     with ground(kafka, database, tmp_path / "lake") as made:
         made.postgres = roles["aggregator"]
         yield made
+
+
+def _make_shared_topics(kafka: str) -> None:
+    """Make the topics that a ground shares with other tests as provisioning does, whose tests come later."""
+    admin = KafkaAdmin(KafkaSettings.load(kafka_bootstrap_servers=kafka))
+    there = admin.topics()
+    admin.provision([topic for topic in (FEATURES, START_MODEL, DEAD_LETTERS) if topic.name not in there])

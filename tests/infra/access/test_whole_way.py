@@ -142,7 +142,7 @@ def test_services_do_their_work_with_their_own_rights(way: Way) -> None:
             if identity.is_in(server):
                 (secrets / f"{server}_{identity.name}").write_text(PASSWORDS[identity.name])
     for said in (
-        ("kafka: train may ", "postgres: role train made", "lake: user cli made"),
+        ("kafka: train may ", "postgres: train: 4", "lake: user cli made"),
         ("kafka: 6 users, as", "postgres: 6 roles, as", "lake: 3 users, as"),
     ):
         out = way.once(ADMIN, "infra.provision", ACCESS_SECRETS_DIR=str(secrets))
