@@ -76,7 +76,8 @@ class KafkaReader:
         self._held: set[TopicPartition] = set()
         self._unfetched: set[TopicPartition] = set()  # what the client was told to pause
         self._joined = self._paused = self._in_callback = False
-        self._failure: BaseException | None = None
+        self._failure: BaseException | None = None  # of a callback: whoever loses partitions must hear of it
+        self._not_begun: Exception | None = None  # of taking partitions over: of no interest to whoever leaves
 
     def subscribe(self, on_revoked: Callback, on_lost: Callback) -> None:
         """Join the group; again with other callbacks only replaces them."""
@@ -102,6 +103,7 @@ class KafkaReader:
             message = self._consumer.poll(patience)
             patience = 0
             self._raise_failure()
+            self._raise_not_begun()
             if message is None:
                 break
             if message.error() is not None:
@@ -205,7 +207,7 @@ class KafkaReader:
                 self._topic_ids[topic] = self._admin.topic_id(topic)
             found = self._found_starts(consumer, slots)
         except Exception as error:  # raised again by `poll`
-            self._failure = self._failure or error
+            self._not_begun = self._not_begun or error
             found = {}
         begun = [Slot(topic, partition, start.offset) for (topic, partition), start in found.items()]
         if self._options.assignment == "range":
@@ -255,6 +257,11 @@ class KafkaReader:
     def _raise_failure(self) -> None:
         if self._failure is not None:
             failure, self._failure = self._failure, None
+            raise failure
+
+    def _raise_not_begun(self) -> None:
+        if self._not_begun is not None:
+            failure, self._not_begun = self._not_begun, None
             raise failure
 
     def _unreadable(self, at: Position) -> ContractError:
