@@ -42,11 +42,7 @@ def labels(bars: pl.DataFrame, horizon_minutes: int, session: SessionRule = "reg
     Raises:
         ContractError: the bars are not strictly ascending.
     """
-    starts = bars["timestamp"].dt.cast_time_unit("us").to_physical().to_numpy()
-    if bars["timestamp"].null_count() or (np.diff(starts) <= 0).any():
-        raise ContractError(
-            "bars are not strictly ascending in time, so no label can be made. Sort them and drop twins."
-        )
+    starts = _starts(bars["timestamp"])
     days = _session_days(bars["timestamp"], session)
     usable = _usable(bars, days)
     ends = np.searchsorted(starts, starts + horizon_minutes * MINUTE, side="right") - 1
@@ -56,26 +52,40 @@ def labels(bars: pl.DataFrame, horizon_minutes: int, session: SessionRule = "reg
     label[found] = closes[ends[found]] / closes[found] - 1.0
     last = np.full(len(starts), np.nan)
     last[ends[found]] = label[found]
-    return pl.DataFrame(
-        {
-            "session_day": pl.Series(days).cast(pl.Date),
-            "label": label,
-            "label_end": pl.Series(np.where(found, starts[ends] + MINUTE, -1)),
-            "executable": _executable(bars, starts, closes, ends, found),
-            "last": last,
-        }
-    ).select(
+    columns = {
+        "session_day": pl.Series(days).cast(pl.Date),
+        "label": label,
+        "label_end": pl.Series(np.where(found, starts[ends] + MINUTE, -1)),
+        "executable": _executable(bars, starts, closes, ends, found),
+        "last": last,
+    }
+    return _nulls_for_missing(pl.DataFrame(columns))
+
+
+def direction(label: pl.Expr) -> pl.Expr:
+    """Return 1 for a rise, 0 for a fall, null for no change or no label (Int8)."""
+    return pl.when(label > 0).then(pl.lit(1, pl.Int8)).when(label < 0).then(pl.lit(0, pl.Int8))
+
+
+def _starts(timestamps: pl.Series) -> NDArray[np.int64]:
+    """Return the starts of bars as microseconds since 1970; raise if they do not ascend."""
+    starts = timestamps.dt.cast_time_unit("us").to_physical().to_numpy()
+    if timestamps.null_count() or (np.diff(starts) <= 0).any():
+        raise ContractError(
+            "bars are not strictly ascending in time, so no label can be made. Sort them and drop twins."
+        )
+    return starts
+
+
+def _nulls_for_missing(found: pl.DataFrame) -> pl.DataFrame:
+    """Return the columns with null where there is no session, no label, no return."""
+    return found.select(
         pl.when(pl.col("session_day").to_physical() >= 0).then(pl.col("session_day")),
         pl.col("label").fill_nan(None),
         pl.when(pl.col("label").is_not_nan()).then(pl.col("label_end")).cast(pl.Datetime("us", "UTC")),
         pl.col("executable").fill_nan(None),
         pl.col("last").fill_nan(None),
     )
-
-
-def direction(label: pl.Expr) -> pl.Expr:
-    """Return 1 for a rise, 0 for a fall, null for no change or no label (Int8)."""
-    return pl.when(label > 0).then(pl.lit(1, pl.Int8)).when(label < 0).then(pl.lit(0, pl.Int8))
 
 
 def _session_days(timestamps: pl.Series, session: SessionRule) -> NDArray[np.int64]:
