@@ -105,35 +105,54 @@ def statement(parts: Sequence[Quarter], shares_for_one: int) -> dict[str, float 
         parts: One quarter, or the four of a year.
         shares_for_one: Shares that one share of the beginning has become by the time of filing.
     """
+    whole = _summed(parts)
+    shares = whole.shares * shares_for_one
+    return {"reportedCurrency": "USD", **_income(whole, shares), **_balance(whole), **_cash_flow(whole)}
+
+
+def _summed(parts: Sequence[Quarter]) -> Quarter:
+    """Return consecutive quarters as one: flows are summed, stocks are of the last."""
     last = parts[-1]
-    revenue, cost = sum(p.revenue for p in parts), sum(p.cost for p in parts)
-    operating, net = sum(p.operating_income for p in parts), sum(p.net_income for p in parts)
-    depreciation, investment = sum(p.depreciation for p in parts), sum(p.investment for p in parts)
-    research = None if last.research is None else sum(p.research or 0.0 for p in parts)
-    interest, tax = sum(p.interest for p in parts), sum(p.tax for p in parts)
-    shares = last.shares * shares_for_one
-    cash_flow = net + depreciation
+    return replace(
+        last,
+        revenue=sum(p.revenue for p in parts),
+        cost=sum(p.cost for p in parts),
+        research=None if last.research is None else sum(p.research or 0.0 for p in parts),
+        overhead=sum(p.overhead for p in parts),
+        interest=sum(p.interest for p in parts),
+        tax=sum(p.tax for p in parts),
+        depreciation=sum(p.depreciation for p in parts),
+        investment=sum(p.investment for p in parts),
+    )
+
+
+def _income(whole: Quarter, shares: float) -> dict[str, float | str | None]:
+    revenue, operating, net = whole.revenue, whole.operating_income, whole.net_income
     return {
-        "reportedCurrency": "USD",
         "revenue": revenue,
-        "costOfRevenue": cost,
-        "grossProfit": revenue - cost,
-        "grossProfitRatio": (revenue - cost) / revenue,
-        "researchAndDevelopmentExpenses": research,
-        "sellingGeneralAndAdministrativeExpenses": sum(p.overhead for p in parts),
+        "costOfRevenue": whole.cost,
+        "grossProfit": revenue - whole.cost,
+        "grossProfitRatio": (revenue - whole.cost) / revenue,
+        "researchAndDevelopmentExpenses": whole.research,
+        "sellingGeneralAndAdministrativeExpenses": whole.overhead,
         "operatingIncome": operating,
         "operatingIncomeRatio": operating / revenue,
-        "interestExpense": interest,
-        "incomeBeforeTax": operating - interest,
-        "incomeTaxExpense": tax,
-        "ebitda": operating + depreciation,
-        "ebitdaratio": (operating + depreciation) / revenue,
+        "interestExpense": whole.interest,
+        "incomeBeforeTax": operating - whole.interest,
+        "incomeTaxExpense": whole.tax,
+        "ebitda": operating + whole.depreciation,
+        "ebitdaratio": (operating + whole.depreciation) / revenue,
         "netIncome": net,
         "netIncomeRatio": net / revenue,
         "weightedAverageShsOut": shares,
         "weightedAverageShsOutDil": round(shares * 1.01),
         "eps": round(net / shares, 2),
         "epsdiluted": round(net / (shares * 1.01), 2),
+    }
+
+
+def _balance(last: Quarter) -> dict[str, float | str | None]:
+    return {
         "balance_cashAndCashEquivalents": last.cash,
         "balance_totalAssets": last.assets,
         "balance_totalLiabilities": last.assets - last.equity,
@@ -141,9 +160,15 @@ def statement(parts: Sequence[Quarter], shares_for_one: int) -> dict[str, float 
         "balance_totalStockholdersEquity": last.equity,
         "balance_totalDebt": last.debt,
         "balance_netDebt": last.debt - last.cash,
-        "cashflow_netIncome": net,
-        "cashflow_depreciationAndAmortization": depreciation,
+    }
+
+
+def _cash_flow(whole: Quarter) -> dict[str, float | str | None]:
+    cash_flow = whole.net_income + whole.depreciation
+    return {
+        "cashflow_netIncome": whole.net_income,
+        "cashflow_depreciationAndAmortization": whole.depreciation,
         "cashflow_operatingCashFlow": cash_flow,
-        "cashflow_capitalExpenditure": -investment,
-        "cashflow_freeCashFlow": cash_flow - investment,
+        "cashflow_capitalExpenditure": -whole.investment,
+        "cashflow_freeCashFlow": cash_flow - whole.investment,
     }
