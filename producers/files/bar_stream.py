@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+import polars as pl
+
 from producers.files.discovery import SourceFile
 from producers.files.options import FileOptions
 from producers.files.rows import RowReader
@@ -45,9 +47,7 @@ def bars_of(
         if check:
             check_spacing(rows, file.relative)
             check = False
-        for index, row, reason in refused.iter_rows():
-            raw = batch.raw(index)
-            yield Refused(file.origin, row, raw[:MAX_KEPT_BYTES], len(raw), reason, "bad_row")
+        yield from _refusals(file, batch, refused)
         read += batch.cells.height
         rejected += refused.height
         yield from buffer.add(rows)
@@ -56,6 +56,13 @@ def bars_of(
             yield _given_up(file, int(batch.cells["row"].max() or 0), read, rejected)  # type: ignore[arg-type]
             return
     yield from buffer.finish()
+
+
+def _refusals(file: SourceFile, batch: Batch, refused: pl.DataFrame) -> Iterator[Refused]:
+    """Yield the refused rows of a batch with their own bytes."""
+    for index, row, reason in refused.iter_rows():
+        raw = batch.raw(index)
+        yield Refused(file.origin, row, raw[:MAX_KEPT_BYTES], len(raw), reason, "bad_row")
 
 
 def _given_up(file: SourceFile, row: int, read: int, rejected: int) -> Refused:
