@@ -92,6 +92,13 @@ class Readiness(BaseModel):
 def router(desk: Desk) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(prefix="/v2", tags=["open inference protocol"])
+    _add_server(routes, desk)
+    _add_models(routes, desk)
+    return routes
+
+
+def _add_server(routes: APIRouter, desk: Desk) -> None:
+    """Add what is asked of the server as a whole."""
 
     @routes.get("", summary="The server")
     async def server() -> ServerView:
@@ -111,6 +118,10 @@ def router(desk: Desk) -> APIRouter:
     async def index() -> list[Indexed]:
         return _index(desk)
 
+
+def _add_models(routes: APIRouter, desk: Desk) -> None:
+    """Add what is asked of one model."""
+
     @routes.get("/models/{name}", summary="A model", responses=problems(404))
     async def metadata(name: str) -> InferenceModelView:
         """Return a model's metadata; its name is `{ticker}.{kind}`."""
@@ -129,8 +140,6 @@ def router(desk: Desk) -> APIRouter:
     async def infer(name: str, request: Request) -> InferResponse:
         body = await read_bytes(request, desk.settings.predictor_max_body_mib * 1024 * 1024)
         return await anyio.to_thread.run_sync(partial(_infer, name, _find(desk, name), body))
-
-    return routes
 
 
 def _find(desk: Desk, name: str) -> ServingModel:

@@ -49,6 +49,14 @@ class PredictionHistory(BaseModel):
 def router(desk: Desk) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(tags=["predictions"])
+    _add_one(routes, desk)
+    _add_several(routes, desk)
+    _add_history(routes, desk)
+    return routes
+
+
+def _add_one(routes: APIRouter, desk: Desk) -> None:
+    """Add the prediction of one ticker."""
     newest = desk.answers.newest
 
     @routes.get(
@@ -69,6 +77,11 @@ def router(desk: Desk) -> APIRouter:
             raise desk.refuse(ticker)
         return Response(shown.body(time.time()), media_type=JSON)
 
+
+def _add_several(routes: APIRouter, desk: Desk) -> None:
+    """Add the newest predictions of several tickers."""
+    newest = desk.answers.newest
+
     @routes.get(
         "/v1/predictions",
         summary="The newest predictions of several tickers",
@@ -85,6 +98,10 @@ def router(desk: Desk) -> APIRouter:
         lacking = [desk.refuse(name).document(f"/v1/predictions/{name}") for name in names if name not in newest]
         return _list(found, lacking)
 
+
+def _add_history(routes: APIRouter, desk: Desk) -> None:
+    """Add the last closes and predictions of a ticker."""
+
     @routes.get(
         "/v1/predictions/{ticker}/history",
         summary="The last closes and predictions of a ticker",
@@ -100,8 +117,6 @@ def router(desk: Desk) -> APIRouter:
         head = PredictionHistory(ticker=ticker, closes=closes, complete=found.complete, predictions=[])
         text = head.model_dump_json(exclude={"predictions"}).encode()
         return Response(b'%s,"predictions":[%s]}' % (text[:-1], b",".join(found.answers)), media_type=JSON)
-
-    return routes
 
 
 def _list(found: list[Shown], lacking: list[dict[str, Any]]) -> Response:
