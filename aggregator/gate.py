@@ -1,9 +1,9 @@
 """Which bars wait: those of a run in progress whose slow facts are not all confirmed and applied yet."""
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Final
 
+from aggregator.topics import Inputs
 from shared.clock import Clock
 from shared.kafka.admin import KafkaAdmin
 from shared.ports import Record
@@ -34,27 +34,18 @@ class RunGate:
         offsets: What was applied of the topic of runs.
         admin: Tells where that topic ends.
         clock: For how often PostgreSQL is asked.
-        facts: Topics of slow facts.
-        runs_topic: The topic of runs.
+        inputs: The topics of slow facts, and the one of runs.
     """
 
     def __init__(
-        self,
-        engine: Engine,
-        runs: RunsStore,
-        offsets: OffsetStore,
-        admin: KafkaAdmin,
-        clock: Clock,
-        facts: Collection[str],
-        runs_topic: str,
+        self, engine: Engine, runs: RunsStore, offsets: OffsetStore, admin: KafkaAdmin, clock: Clock, inputs: Inputs
     ) -> None:
         self._engine = engine
         self._runs = runs
         self._offsets = offsets
         self._admin = admin
         self._clock = clock
-        self._facts = frozenset(facts)
-        self._runs_topic = runs_topic
+        self._inputs = inputs
         self._known: dict[str, _Wait] = {}
         self._looked = float("-inf")
 
@@ -96,12 +87,12 @@ class RunGate:
     def _missing(self, run: Run) -> list[str]:
         if run.state != "declared":
             return []
-        return sorted(topic for topic, done in run.topics.items() if topic in self._facts and not done)
+        return sorted(topic for topic, done in run.topics.items() if topic in self._inputs.facts and not done)
 
     def _undeclared(self, run_id: str, runs_end: dict[int, int]) -> _Wait:
         """Judge bars of a run that is not stored: its declaration came before them, but may not be read yet."""
-        runs_end = runs_end or self._admin.end_offsets(self._runs_topic)
-        topic_id = self._admin.topic_id(self._runs_topic)
+        runs_end = runs_end or self._admin.end_offsets(self._inputs.runs)
+        topic_id = self._admin.topic_id(self._inputs.runs)
         with transaction(self._engine) as connection:
             applied = self._offsets.stored(connection, topic_id)
         behind = any(applied.get(partition, 0) < end for partition, end in runs_end.items())

@@ -127,7 +127,7 @@ class Aggregator:
         resources.enter_context(reader)
         features, context, remakes, runs = FeatureStore(FEATURE_SET, NAMES), ContextStore(), RemakeQueue(), RunsStore()
         run_parts = Runs(runs, RunTickers(), Outbox(), clock, admin.topic_id)
-        gate = RunGate(engine, runs, offsets, admin, clock, inputs.facts, inputs.runs)
+        gate = RunGate(engine, runs, offsets, admin, clock, inputs)
         dead_letters = DeadLetters(writer, NAME, clock)
         maker, contexts = self._maker(reader, admin, assignment, context)
 
