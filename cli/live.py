@@ -7,8 +7,7 @@ import typer
 from cli.app import HomeOption, JsonOption
 from cli.live_view import LiveView
 from cli.output import Output
-from cli.pipeline.plan import command_line
-from cli.pipeline.producer_process import ProducerProcess
+from cli.pipeline.live_producer import LiveProducer
 from cli.settings import Connection, connect
 from producers.arguments import Arguments
 
@@ -44,7 +43,7 @@ def live(
     watch: Annotated[bool, typer.Option("--watch", help="Publish nothing, only watch.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Publish live bars and watch them, until Ctrl-C. The stack stays up."""
+    """Publish live bars and watch them, until Ctrl-C. The stack stays up; a producer that crashes is started again."""
     output, system = Output.of(as_json), connect(home)
     arguments = Arguments(
         producer="stock",
@@ -65,14 +64,14 @@ def stream(system: Connection, output: Output, arguments: Arguments | None, seco
     """Publish what `arguments` ask for (None: nothing) and show the live topic; return how many bars came by.
 
     Raises:
-        TransientError: the producer ended by itself.
+        ConfigurationError: the producer ended, and a person has to act.
+        TransientError: the producer crashed too often.
     """
     view = LiveView(system.kafka, output)
-    log = system.home.log("producers-live") if system.home else None
     if arguments is None:
         view.run(None, seconds)
         return view.bars
-    producer = ProducerProcess.start("live", command_line(arguments, None), system.environment, log)
+    producer = LiveProducer(system, arguments, lambda text: output.line(text, style="yellow"))
     try:
         view.run(producer, seconds)
     finally:

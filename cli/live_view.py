@@ -14,10 +14,10 @@ from rich.text import Text
 
 from cli.output import Output, duration
 from cli.pipeline.landing import group_of
-from cli.pipeline.producer_process import ProducerProcess
+from cli.pipeline.live_producer import LiveProducer
 from shared.contracts.bars import decode_bars
 from shared.contracts.topics import BARS_LIVE, DEAD_LETTERS
-from shared.errors import PoisonMessageError, TickerstreamError, TransientError
+from shared.errors import PoisonMessageError, TickerstreamError
 from shared.kafka.admin import KafkaAdmin
 from shared.kafka.follow import follow_topic
 from shared.settings import KafkaSettings
@@ -107,11 +107,12 @@ class LiveView:
         """Return how many bars came by."""
         return self._stream.bars
 
-    def run(self, producer: ProducerProcess | None, seconds: float | None) -> None:
-        """Show the stream until Ctrl-C, for `seconds`, or until the producer ends.
+    def run(self, producer: LiveProducer | None, seconds: float | None) -> None:
+        """Show the stream until Ctrl-C, for `seconds`, or until the producer ends for good.
 
         Raises:
-            TransientError: the producer ended by itself.
+            ConfigurationError: the producer ended, and a person has to act.
+            TransientError: the producer crashed too often.
         """
         follower = threading.Thread(target=self._follow, daemon=True)
         follower.start()
@@ -123,8 +124,8 @@ class LiveView:
         finally:
             self._stop.set()
             follower.join(5)
-        if producer and producer.ended and producer.ended.code:
-            raise TransientError(f"the live producer ended: {producer.ended.reason}")
+        if producer is not None:
+            producer.check()
 
     def lag(self) -> Lag:
         """Return how far the lake is behind."""
@@ -145,7 +146,7 @@ class LiveView:
         except TickerstreamError:
             self._stop.set()
 
-    def _draw_until(self, deadline: Deadline, producer: ProducerProcess | None) -> None:
+    def _draw_until(self, deadline: Deadline, producer: LiveProducer | None) -> None:
         if not self._output.terminal:
             self._lines_until(deadline, producer)
             return
@@ -154,14 +155,21 @@ class LiveView:
                 live.update(self._drawing())
                 self._stop.wait(DRAW_SECONDS)
 
-    def _lines_until(self, deadline: Deadline, producer: ProducerProcess | None) -> None:
+    def _lines_until(self, deadline: Deadline, producer: LiveProducer | None) -> None:
         begun = time.monotonic()
+        next_line = begun + LINE_SECONDS
         while self._going_on(deadline, producer):
-            self._stop.wait(min(LINE_SECONDS, max(0.0, deadline.left(self.bars))))
-            self._output.line(f"live {duration(time.monotonic() - begun)}: {self._state()}")
+            self._stop.wait(min(DRAW_SECONDS, max(0.0, deadline.left(self.bars))))
+            if time.monotonic() >= next_line:
+                self._say(begun)
+                next_line += LINE_SECONDS
+        self._say(begun)
 
-    def _going_on(self, deadline: Deadline, producer: ProducerProcess | None) -> bool:
-        running = producer is None or producer.ended is None
+    def _say(self, begun: float) -> None:
+        self._output.line(f"live {duration(time.monotonic() - begun)}: {self._state()}")
+
+    def _going_on(self, deadline: Deadline, producer: LiveProducer | None) -> bool:
+        running = producer is None or producer.look() is None
         return running and not self._stop.is_set() and deadline.left(self.bars) > 0
 
     def _state(self) -> str:

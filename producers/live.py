@@ -60,6 +60,10 @@ class LiveMark:
             return None
         return mark.known_until if (mark.identity, mark.place) == (self._identity, self._place) else None
 
+    def forget(self) -> None:
+        """Let the stream begin anew, also for whoever resumes it before anything is marked."""
+        self._path.unlink(missing_ok=True)
+
     def write(self, known_until: datetime) -> None:
         """Replace it whole. After power loss an older one may stand there: items are repeated then, none is lost."""
         beside = self._path.with_suffix(f".{os.getpid()}")

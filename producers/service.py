@@ -83,7 +83,9 @@ def _publish_live(runtime: Runtime, arguments: Arguments, live: Live, kafka: Kaf
     delivery = _delivery(runtime, kafka)
     path = cursor_path(runtime.settings.tickerstream_home, f"live-{arguments.source}", arguments.producer)
     mark = LiveMark(path, live.identity, _place(KafkaAdmin(kafka, runtime.name), topics))
-    source = live.make(None if arguments.again else mark.read())
+    if arguments.again:
+        mark.forget()
+    source = live.make(mark.read())
     stamp = Stamp(runtime.name, source.name, source.simulated, None)
     route = Route(BARS_LIVE, _macro_topic(kafka), BARS_LIVE.name)
     publisher = Publisher(delivery.send, stamp, route, runtime.clock)

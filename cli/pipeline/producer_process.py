@@ -39,6 +39,11 @@ class Ended:
         said = [line for line in self.last_lines if line.strip()]
         return (said[-1] if said else f"it ended with {self.code}").removeprefix("error: ")
 
+    @property
+    def how(self) -> str:
+        """Return what became of it, as the rest of a sentence."""
+        return f"was killed by signal {-self.code}" if self.code < 0 else f"ended: {self.reason}"
+
 
 @dataclass
 class ProducerProcess:

@@ -80,8 +80,7 @@ class Producers:
     def _revive(self, name: str, one: _Watched, ended: Ended) -> None:
         one.crashes += 1
         one.peak_rss_mib = max(one.peak_rss_mib, ended.peak_rss_mib)
-        how = f"was killed by signal {-ended.code}" if ended.code < 0 else f"ended: {ended.reason}"
-        self._say(f"the {name} producer {how}; it is started again and goes on where it stands")
+        self._say(f"the {name} producer {ended.how}; it is started again and goes on where it stands")
         one.process = self._process(name)
 
     def _process(self, name: str) -> ProducerProcess:

@@ -129,6 +129,14 @@ def test_live_mark_of_another_stream_or_of_gone_topics_says_nothing(tmp_path: Pa
     assert LiveMark(path, {"seed": 7}, PLACE).read() is None
 
 
+def test_live_mark_that_is_forgotten_says_nothing(tmp_path: Path) -> None:
+    mark = LiveMark(tmp_path / "live.json", {}, PLACE)
+    mark.write(MONDAY)
+    for _ in range(2):
+        mark.forget()
+        assert mark.read() is None
+
+
 def test_live_mark_keeps_the_instant_to_the_microsecond(tmp_path: Path) -> None:
     mark = LiveMark(tmp_path / "live.json", {}, PLACE)
     at: datetime = MONDAY + timedelta(microseconds=1)

@@ -1,9 +1,14 @@
 """The last session of files, kept back to be replayed."""
 
+import io
+import threading
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from zoneinfo import ZoneInfo
+
+import psutil
+from rich.console import Console
 
 from cli.demo.held_out import before, day_before, last_session
 from cli.live import stream
@@ -39,17 +44,42 @@ def test_single_session_is_not_kept_back(tmp_path: Path) -> None:
     assert last(Source(tmp_path, ZoneInfo(NAIVE_ZONE))) is None
 
 
-def test_replayed_session_lands_in_the_lake_marked_as_a_replay(demo: Demo, tmp_path: Path) -> None:
+def producer_child() -> psutil.Process | None:
+    """Return the live producer that is a child of this process."""
+    for child in psutil.Process().children():
+        if "--live" in (line := child.cmdline()) and "producers" in line:
+            return child
+    return None
+
+
+def test_replayed_session_lands_in_the_lake_though_its_producer_is_killed(demo: Demo, tmp_path: Path) -> None:
     folder = tmp_path / "bars"
     folder.mkdir()
     header, *rows = (demo.source.folder / "CCC_1min.csv").read_text().splitlines()
     (folder / "RPL.csv").write_text("\n".join([header, *rows]) + "\n")
-    choice = Choice(bars=folder, timezone=NAIVE_ZONE, start=DAYS[-1].date())
-    arguments = replace(choice.arguments("stock"), live=True, speed=60_000.0)
+    choice = Choice(bars=folder, timezone=NAIVE_ZONE, start=DAYS[-1].date(), again=True)
+    arguments = replace(choice.arguments("stock"), live=True, speed=30.0 * MINUTES)  # two seconds
+    mark = demo.addresses.home.root / "state" / "producers" / "live-files.stock.json"
+    mark.unlink(missing_ok=True)
+    lines: list[list[str]] = []
 
-    bars = stream(embedded(demo.addresses.home), Output(), arguments)
+    def kill_midway() -> None:
+        eventually(mark.exists)
+        first = eventually(producer_child)
+        lines.append(first.cmdline())
+        first.kill()
+        lines.append(eventually(lambda: (new := producer_child()) and new.pid != first.pid and new.cmdline()))
 
-    assert bars == MINUTES
+    killer, said = threading.Thread(target=kill_midway), io.StringIO()
+    killer.start()
+    bars = stream(embedded(demo.addresses.home), Output(console=Console(file=said, width=200)), arguments)
+    killer.join()
+
+    assert bars >= MINUTES
+    assert [line for line in said.getvalue().splitlines() if "started again" in line] == [
+        "the live producer was killed by signal 9; it is started again and goes on where it stands"
+    ]
+    assert ["--again" in line for line in lines] == [True, False]
     eventually(lambda: demo.command("lake", "head", "RPL").exit_code == 0)
     rows_of_lake = demo.command.json("lake", "head", "RPL", "-n", "500")
     assert len(rows_of_lake) == MINUTES
