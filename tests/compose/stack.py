@@ -96,15 +96,17 @@ class Stack:
     def await_healthy(self, seconds: float = 180) -> None:
         """Wait until every container that should last is healthy, and every other one ended well."""
 
-        def unwell() -> list[str]:
-            return [
+        def well() -> bool:
+            unwell = [
                 f"{one['Name']}: {one['State']['Status']} {one['State'].get('Health', {}).get('Status', '')}"
                 for containers in self.containers().values()
                 for one in containers
                 if not is_well(one)
             ]
+            assert not unwell, unwell
+            return True
 
-        eventually(lambda: not unwell(), seconds=seconds, every=1.0, failing=f"not healthy: {unwell()}")
+        eventually(well, seconds=seconds, every=1.0, failing="not all containers are healthy")
 
     def await_settled(self, seconds: float = 300) -> None:
         """Wait until lake and feature table have everything that the topics have; nothing may be published live."""

@@ -38,13 +38,15 @@ def test_prometheus_finds_each_container_once_and_answers_every_panel(image: str
     stack.compose("up", "-d", "--no-recreate", "--scale", "consumers=2")
     stack.compose("up", "-d", "--no-recreate", "prometheus")
 
-    def up() -> list[str]:
-        found = stack.get("/api/v1/targets?state=active", "PROMETHEUS_PORT")["data"]["activeTargets"]
-        return sorted(one["labels"]["service"] for one in found if one["health"] == "up")
-
     lasting = ["consumers-actions", "consumers-company", "consumers-macro", "consumers-predictions", "minio"]
     lasting += ["aggregator", "consumers", "consumers", "predictor", "producers-simulated", "prometheus", "train"]
-    eventually(lambda: up() == sorted(lasting), seconds=180, every=2.0, failing=f"found {up()}")
+
+    def all_up() -> bool:
+        found = stack.get("/api/v1/targets?state=active", "PROMETHEUS_PORT")["data"]["activeTargets"]
+        assert sorted(one["labels"]["service"] for one in found if one["health"] == "up") == sorted(lasting)
+        return True
+
+    eventually(all_up, seconds=180, every=2.0, failing="Prometheus did not find every container up")
     for board in DASHBOARDS.values():
         for expression in board.expressions:
             asked = quote(expression.replace("$__rate_interval", "1m"))
