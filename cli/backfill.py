@@ -24,7 +24,7 @@ from cli.output import Column, Output, duration, number
 from cli.pipeline.backfill import BackfillRun, Result
 from cli.pipeline.plan import Choice, declare, plan
 from cli.progress import board
-from cli.settings import connect
+from cli.settings import Connection, connect
 from cli.tickers import registry_of
 
 EXAMPLES = """
@@ -84,17 +84,22 @@ def backfill(
     )
     if source is None and not choice.of_files:
         raise typer.BadParameter("say where from, or give --bars, --macro or --fundamentals", param_hint="--source")
-    system = connect(home)
-    if source == "alpaca" and not choice.tickers:
+    run_id, result = _publish(output, connect(home), choice)
+    _show(output, run_id, result)
+    if any(p.code for p in result.published.values()):
+        raise typer.Exit(FAILED)
+
+
+def _publish(output: Output, system: Connection, choice: Choice) -> tuple[str, Result]:
+    """Publish and wait, with progress shown; return the id of the run and what was done."""
+    if choice.source == "alpaca" and not choice.tickers:
         with registry_of(system.postgres) as registry:
             choice = replace(choice, tickers=tuple(registry.active()))
     planned = plan(choice, system.kafka)
-    declare(planned, system.kafka, again=again)
+    declare(planned, system.kafka, again=choice.again)
     with board(output) as shown:
         result = BackfillRun(system, planned, shown, system.home.logs if system.home else None).run()
-    _show(output, planned.run.run_id, result)
-    if any(p.code for p in result.published.values()):
-        raise typer.Exit(FAILED)
+    return planned.run.run_id, result
 
 
 def _show(output: Output, run_id: str, result: Result) -> None:

@@ -3,8 +3,11 @@
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
+
+from shared.errors import ConfigurationError
 
 BarsOption = Annotated[
     Path | None,
@@ -44,3 +47,17 @@ def names_in(text: str | None) -> tuple[str, ...]:
 def day_of(instant: datetime | None) -> date | None:
     """Return the day that an option gives."""
     return None if instant is None else instant.date()
+
+
+def zone_of(name: str | None) -> ZoneInfo | None:
+    """Return the time zone called `name`.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    if name is None:
+        return None
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ConfigurationError(f"{name!r} is no time zone; give one like America/New_York or UTC.") from None

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -94,6 +95,11 @@ class Output:
         """Write one JSON value, if this command was asked for JSON."""
         if self.json:
             print(json.dumps(value, default=str), flush=True)
+
+    def report(self, path: Path, value: Any) -> None:
+        """Write one JSON value to a file for people and programs, and say where."""
+        path.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+        self.line(f"report: {path}", style="dim")
 
 
 def _plain(cell: Cell) -> str:

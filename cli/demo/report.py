@@ -60,6 +60,11 @@ class DemoReport:
         return lake and not self.rows_missing and not (self.served and self.served.broken)
 
     @property
+    def problems(self) -> list[str]:
+        """Return the whole files that could not be read, and what else the producers noted."""
+        return [problem for p in self.published.published.values() for problem in p.problems]
+
+    @property
     def bars(self) -> dict[str, int]:
         """Return how many bars of each ticker the lake has."""
         found: dict[str, int] = {}
@@ -125,7 +130,7 @@ class DemoReport:
             "verified": self.good,
             "already_done": self.published.already_done,
             "facts": {fact.bucket: fact.rows for fact in self.verification.facts},
-            "problems": [problem for p in self.published.published.values() for problem in p.problems],
+            "problems": self.problems,
             "seconds": {name: None if value is None else round(value, 3) for name, value in stages.items()},
             "bars_per_second": self.bars_per_second,
             "peak_rss_mib": self.peak_rss_mib,

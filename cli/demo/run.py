@@ -12,6 +12,7 @@ from cli.demo.report import DemoReport, Seconds, peaks
 from cli.demo.served import ServedWay
 from cli.demo.usage import UsageWatch
 from cli.live import stream
+from cli.options import zone_of
 from cli.output import Output, duration
 from cli.pipeline.backfill import BackfillRun, Result
 from cli.pipeline.patience import Patience
@@ -19,7 +20,7 @@ from cli.pipeline.plan import Backfill, Choice, declare, plan
 from cli.progress import Board, board
 from cli.settings import Connection, embedded
 from cli.stack_view import ConsoleProgress, StartReport
-from cli.verify.command import parse_zone, verify
+from cli.verify.lake import verify
 from cli.verify.source_files import Source
 from infra.embedded import stack
 from infra.embedded.layout import Home
@@ -36,7 +37,7 @@ def _source_of(choice: Choice) -> Source | None:
     """Return the files of bars as the verifier reads them."""
     if choice.bars is None:
         return None
-    return Source(choice.bars, parse_zone(choice.timezone), frozenset(choice.tickers) or None)
+    return Source(choice.bars, zone_of(choice.timezone), frozenset(choice.tickers) or None)
 
 
 def _gone(process: ProcessStatus) -> bool:
@@ -77,8 +78,6 @@ class DemoRun:
         self._begun = time.monotonic()
         self._was_up = False
         self._started = False
-        self.home_option = ""
-        """What has to be added to a command so that it works on the same home."""
         self.a_ticker: str | None = None
         """One that is in the lake, for examples."""
 

@@ -1,27 +1,21 @@
 """`tickerstream verify`: `lake` here: is everything there, once, where it belongs?"""
 
-import json
-import time
 from pathlib import Path
 from typing import Annotated
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
 from cli.app import FAILED, HomeOption, JsonOption, new_group
+from cli.options import names_in, zone_of
 from cli.output import Output
-from cli.progress import Board, board
+from cli.progress import board
 from cli.settings import connect
-from cli.verify.bars import Sides, compare_bars
-from cli.verify.facts import BUCKETS, compare_facts
 from cli.verify.features import verify_features
-from cli.verify.lake_objects import LakeFiles
+from cli.verify.lake import verify
 from cli.verify.lookahead import verify_lookahead
 from cli.verify.report import show
-from cli.verify.results import Verification
-from cli.verify.source_files import Source, read_source
+from cli.verify.source_files import Source
 from shared.errors import ConfigurationError
-from shared.settings import KafkaSettings, LakeSettings
 
 EXAMPLES = """
 **Examples**
@@ -39,30 +33,6 @@ def register(app: typer.Typer) -> None:
     group.command("features")(verify_features)
     group.command("lookahead")(verify_lookahead)
     app.add_typer(group, name="verify")
-
-
-def parse_zone(name: str | None) -> ZoneInfo | None:
-    """Return the time zone called `name`.
-
-    Raises:
-        ConfigurationError: there is none.
-    """
-    if name is None:
-        return None
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ConfigurationError(f"{name!r} is no time zone; give one like America/New_York or UTC.") from None
-
-
-def parse_tickers(text: str | None) -> frozenset[str] | None:
-    """Return the tickers in a list with commas; None where none is given."""
-    if text is None:
-        return None
-    found = frozenset(part.strip() for part in text.split(",") if part.strip())
-    if not found:
-        raise ConfigurationError("--tickers is empty; give names like AAPL,MSFT.")
-    return found
 
 
 def verify_lake(
@@ -89,51 +59,25 @@ def verify_lake(
     Exit code 1 if anything is wrong.
     """
     output = Output.of(as_json)
-    zone, chosen = parse_zone(timezone), parse_tickers(tickers)
+    zone, chosen = zone_of(timezone), _chosen(tickers)
+    source = Source(bars, zone, chosen) if bars else None
     system = connect(home, must_be_up=topics)
     with board(output) as shown:
-        found = verify(
-            system.lake, system.kafka if topics else None, shown, Source(bars, zone, chosen) if bars else None, chosen
-        )
-    if as_json:
-        output.document(found.document())
-    else:
+        found = verify(system.lake, system.kafka if topics else None, shown, source, chosen)
+    output.document(found.document())
+    if not as_json:
         show(output, found, wide)
     if report:
-        report.write_text(json.dumps(found.document(), indent=1) + "\n", encoding="utf-8")
-        output.line(f"report: {report}")
+        output.report(report, found.document())
     if not found.good:
         raise typer.Exit(FAILED)
 
 
-def verify(
-    lake: LakeSettings,
-    kafka: KafkaSettings | None,
-    shown: Board,
-    source: Source | None = None,
-    tickers: frozenset[str] | None = None,
-) -> Verification:
-    """Return what holds of the lake and what does not.
-
-    Args:
-        lake: The lake.
-        kafka: The topics to compare with; None = none.
-        shown: Where progress is shown.
-        source: The files to compare with; None = none.
-        tickers: Only these; None = everything, the other buckets included.
-    """
-    begun = time.monotonic()
-    files = None
-    if source:
-        line = shown.line("read files", "files")
-        files = read_source(source, line)
-        line.finish()
-    objects = LakeFiles(lake)
-    line = shown.line("verify lake", "objects")
-    found = compare_bars(Sides(objects, kafka, files, tickers), line)
+def _chosen(tickers: str | None) -> frozenset[str] | None:
+    """Return the tickers in a list with commas; None where none is given."""
     if tickers is None:
-        found.facts = [compare_facts(objects, kafka, bucket) for bucket in BUCKETS]
-    line.finish()
-    found.files = files.files if files else []
-    found.seconds = time.monotonic() - begun
+        return None
+    found = frozenset(names_in(tickers))
+    if not found:
+        raise ConfigurationError("--tickers is empty; give names like AAPL,MSFT.")
     return found
