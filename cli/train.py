@@ -1,11 +1,13 @@
 """`tickerstream train`: ask for models, and watch them being made."""
 
 import secrets
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Final
 
 import typer
 from pydantic import ValidationError
+from sqlalchemy import Engine
 
 from cli.app import FAILED, HomeOption, JsonOption
 from cli.options import names_in
@@ -22,6 +24,8 @@ from shared.ports import Outgoing
 from shared.settings import KafkaSettings
 from shared.storage.job_progress import JobsView
 from shared.storage.postgres import open_engine
+from shared.storage.tickers import TickerRegistry
+from shared.storage.trainable import TrainableRows
 
 EXAMPLES = """
 **Examples**
@@ -30,6 +34,10 @@ EXAMPLES = """
 - `tickerstream train SIM.ALFA SIM.BRAVO --kinds regression_gb` makes one model each.
 """
 SEND_SECONDS: Final = 30.0
+_FIRST_ROWS: Final = (
+    "Publish bars (`tickerstream backfill`), or make rows of those in the lake: `tickerstream features rebuild`; "
+    "`tickerstream features list` shows which tickers have rows."
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -49,9 +57,11 @@ def train(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """File training. With --wait exit code 1 if a model could not be made."""
+    """File training, unless there is nothing to train on. With --wait exit code 1 if a model could not be made."""
     output, system = Output.of(as_json), connect(home)
     wish = start_model(tickers or (), names_in(kinds), reason, SystemClock().now())
+    with open_engine(system.postgres) as engine:
+        check_trainable(engine, wish.tickers or ())
     send(system.kafka, wish)
     run_id = str(wish.run_id)
     output.line(f"filed as {run_id}", style="green")
@@ -92,6 +102,36 @@ def start_model(tickers: list[str] | tuple[str, ...], kinds: tuple[str, ...], re
         raise ConfigurationError(
             f"{where}: {first['msg']}, got {first['input']!r}. Kinds are {', '.join(MODEL_KINDS)}."
         ) from None
+
+
+def check_trainable(engine: Engine, tickers: Sequence[str]) -> None:
+    """Let a wish pass that there is something to train for; without `tickers` all active ones are meant.
+
+    Raises:
+        ConfigurationError: nothing can be made of it; it names what is lacking.
+    """
+    rows = TrainableRows(engine)
+    feature_set = rows.feature_set(None)
+    if feature_set is None:
+        raise ConfigurationError(
+            "No feature set is in use, so nothing can be trained. Run `python -m infra.provision`."
+        )
+    if lacking := rows.without_rows(tickers, feature_set):
+        more = f" (nor have {len(lacking) - 1:,} others)" if len(lacking) > 1 else ""
+        raise ConfigurationError(
+            f"{lacking[0]} has no feature rows in set {feature_set}{more}, so no model can be made. {_FIRST_ROWS}"
+        )
+    if not tickers and not rows.active_tickers(feature_set):
+        active = len(TickerRegistry(engine).active())
+        if not active:
+            raise ConfigurationError(
+                "No ticker is active, so there is nothing to train. Name one that `tickerstream features list` shows, "
+                "or make it active: `tickerstream tickers add TICKER`."
+            )
+        raise ConfigurationError(
+            f"None of the {active:,} active tickers has feature rows in set {feature_set}, so there is nothing to "
+            f"train. {_FIRST_ROWS}"
+        )
 
 
 def send(kafka: KafkaSettings, wish: StartModel) -> None:

@@ -1,5 +1,7 @@
 """What there is to train on: feature sets, and how many rows a ticker has."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import Engine, text
 
 from shared.storage.postgres import transaction
@@ -40,6 +42,20 @@ class TrainableRows:
         """
         with transaction(self._engine) as connection:
             return list(connection.execute(text(query), {"name": feature_set}).scalars())
+
+    def without_rows(self, tickers: Sequence[str], feature_set: str) -> list[str]:
+        """Return those of `tickers` that have no row, in their order."""
+        query = """
+            SELECT wanted.ticker FROM unnest(CAST(:tickers AS text[])) WITH ORDINALITY AS wanted (ticker, place)
+            LEFT JOIN LATERAL ( -- LIMIT: one look into the index a ticker
+                SELECT true AS found FROM aggregated_data a
+                WHERE a.feature_set = :name AND a.ticker = wanted.ticker ORDER BY "timestamp" LIMIT 1
+            ) any_row ON true
+            WHERE found IS NULL ORDER BY wanted.place
+        """
+        with transaction(self._engine) as connection:
+            found = connection.execute(text(query), {"name": feature_set, "tickers": list(tickers)})
+            return list(found.scalars())
 
     def count(self, ticker: str, feature_set: str) -> int:
         """Return how many revisions of rows a ticker has."""

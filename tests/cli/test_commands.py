@@ -210,6 +210,24 @@ def test_predict_without_a_predictor_says_so_in_one_line(demo: Demo) -> None:
     assert result.stderr.count("\n") == 1
 
 
+def test_train_of_what_has_no_feature_rows_is_refused_at_once(demo: Demo) -> None:
+    for wanted, said in ((("SIM.ALFA",), "SIM.ALFA has no feature rows"), ((), "active tickers has feature rows")):
+        result = demo.command("train", "--wait", *wanted)
+        assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+        assert said in result.stderr
+
+
+def test_train_without_active_tickers_is_refused_at_once(demo: Demo) -> None:
+    active = [ticker["ticker"] for ticker in demo.command.json("tickers", "list")]
+    assert demo.command("tickers", "remove", *active).exit_code == 0
+    try:
+        result = demo.command("train", "--wait")
+    finally:
+        assert demo.command("tickers", "add", *active).exit_code == 0
+    assert (result.exit_code, result.stderr.count("\n")) == (2, 1)
+    assert "No ticker is active" in result.stderr
+
+
 def test_train_of_what_cannot_be_a_ticker_or_kind_is_refused_before_it_is_sent(demo: Demo) -> None:
     for nonsense in (("no ticker",), ("SIM.ALFA", "--kinds", "crystal_ball")):
         result = demo.command("train", *nonsense)
