@@ -19,6 +19,8 @@ from shared.errors import TransientError
 POLL_SECONDS = 0.03
 # What a server may know of our environment: nothing that would change how it runs, no keys.
 SERVER_VARIABLES = frozenset({"PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "LD_LIBRARY_PATH"})
+# What counts for one process alone: of several that listened there, all but one would refuse to start.
+NEVER_INHERITED = frozenset({"METRICS_PORT"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,12 @@ def python_module(module: str, *arguments: str) -> tuple[str, ...]:
 
 
 def inherited_environment(only: frozenset[str] | None = None) -> dict[str, str]:
-    """Return our environment, or of it what is in `only`, with our packages on the path of Python children."""
-    inherited = {name: value for name, value in os.environ.items() if only is None or name in only}
+    """Return our environment, or of it what is in `only`, with our packages on the path of Python children.
+
+    What is in NEVER_INHERITED is left out.
+    """
+    shared = os.environ.keys() - NEVER_INHERITED
+    inherited = {name: os.environ[name] for name in (shared if only is None else shared & only)}
     ours = str(Path(infra.__file__).resolve().parents[1])
     path = [ours, *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
     return {**inherited, "PYTHONPATH": os.pathsep.join(dict.fromkeys(filter(None, path))), "PYTHONUNBUFFERED": "1"}

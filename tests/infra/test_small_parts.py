@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 
 from infra.embedded.access import SYSTEM_USER, let_search, server_user
 from infra.embedded.files import read_object, write_atomic
+from infra.embedded.layout import Home
 from infra.embedded.logs import follow, last_line, rotate, tail
 from infra.embedded.ports import choose_ports, free_port, is_free
 from infra.embedded.processes import Identity, identify
 from infra.embedded.restarts import Backoff, is_restarted
+from infra.embedded.services import Service, ServiceEntry
+from shared.testing.eventually import eventually
 
 
 def test_ports_chosen_twice_stay_the_same(tmp_path: Path) -> None:
@@ -123,6 +126,16 @@ def test_identity_of_a_zombie_is_not_alive() -> None:
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert not identity.alive()
     child.wait()
+
+
+def test_port_for_metrics_is_not_passed_on_to_the_services(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("METRICS_PORT", "9100")
+    monkeypatch.setenv("METRICS_HOST", "127.0.0.7")
+    told = "import os; print(os.environ.get('METRICS_PORT'), os.environ['METRICS_HOST'])"
+    service = Service(home, ServiceEntry("teller", (sys.executable, "-c", told)), {})
+    service.start()
+    eventually(lambda: service.poll() is not None)
+    assert tail(service.log, 1) == ["None 127.0.0.7"]
 
 
 def test_unreadable_state_is_no_state(tmp_path: Path) -> None:
