@@ -3,6 +3,7 @@
 import hashlib
 from typing import Final
 
+from shared.features.bench import START_UP_BARS
 from shared.features.feature import Feature
 from shared.features.groups import (
     actions,
@@ -22,6 +23,7 @@ from shared.features.groups import (
     stochastic,
     volume,
 )
+from shared.features.higher import START_UP as START_UP_HIGHER
 
 START_UP_WEEKS: Final = 6
 """The anchor of an ISO week: its rows are made from the bars of so many weeks before it, and its own."""
@@ -52,9 +54,14 @@ MODEL_FEATURES: Final = tuple(feature.name for feature in CATALOGUE if feature.s
 """What models are fed with, in order."""
 
 
-def _digest(features: tuple[Feature, ...]) -> str:
-    return hashlib.sha256(repr([(f.name, f.version) for f in features]).encode()).hexdigest()
+START_UP: Final = (START_UP_WEEKS, START_UP_BARS, START_UP_HIGHER)
+"""What features are started up with: weeks, minute bars and higher bars before a week. Another one, other values."""
+
+
+def _digest(features: tuple[Feature, ...], start_up: tuple[int, ...] = START_UP) -> str:
+    content = (start_up, [(f.name, f.version, f.timeframe, f.start_up) for f in features])
+    return hashlib.sha256(repr(content).encode()).hexdigest()
 
 
 FEATURE_SET: Final = "f" + _digest(CATALOGUE)[:8]
-"""The name of this set of features: another one whenever a feature is added, removed or changed."""
+"""The name of this set of features: another one whenever a feature, or what starts it up, changes."""

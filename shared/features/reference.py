@@ -15,7 +15,7 @@ Made by `python -m shared.features.reference` from `shared/features`; a test hol
 
 {len(CATALOGUE)} features, {len(MODEL_FEATURES)} of them scale-free: models are fed with those. The others are levels, \
 stored for people. The name of this set is `{FEATURE_SET}`; it changes with every feature that is added, removed or \
-changed.
+changed, and with what features are started up with.
 
 A value of bar *t* is made from what was known when the bar became known (the row's `as_of`), and from nothing later: \
 versions of bars, vintages, filings and actions alike. It is null where it has no value, never a guess, NaN or infinite.

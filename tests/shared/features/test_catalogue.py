@@ -1,6 +1,7 @@
 """The catalogue itself, and the page that is made from it."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from shared.features import catalogue
@@ -32,10 +33,21 @@ def test_every_feature_says_what_it_is() -> None:
         assert not any("|" in text or "\n" in text for text in (feature.meaning, feature.formula, feature.source))
 
 
-def test_feature_set_is_named_by_names_and_versions() -> None:
+def test_feature_set_is_named_by_what_values_follow_from() -> None:
     assert re.fullmatch(r"f[0-9a-f]{8}", FEATURE_SET)
     assert "f" + catalogue._digest(CATALOGUE)[:8] == FEATURE_SET
-    assert catalogue._digest(CATALOGUE[1:]) != catalogue._digest(CATALOGUE)
+    first, *others = CATALOGUE
+    changes = (
+        replace(first, version=first.version + 1),
+        replace(first, lookback=first.lookback + 1, smoothing=0),
+        replace(first, timeframe="60m"),
+    )
+    names = {catalogue._digest(features) for features in ((one, *others) for one in (first, *changes))}
+    names |= {catalogue._digest(CATALOGUE[1:])}
+    for place, value in enumerate(catalogue.START_UP):
+        other = (*catalogue.START_UP[:place], value + 1, *catalogue.START_UP[place + 1 :])
+        names |= {catalogue._digest(CATALOGUE, other)}
+    assert len(names) == 2 + len(changes) + len(catalogue.START_UP), "every change makes another name"
 
 
 def test_features_page_is_what_the_catalogue_makes() -> None:
