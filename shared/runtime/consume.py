@@ -3,19 +3,18 @@
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 from typing import Final, TypeVar
 
-from shared.errors import PoisonMessageError, TransientError
+from shared.errors import TransientError
 from shared.kafka.dead_letters import DeadLetters
 from shared.ports import PartitionsLostError, Record, RecordReader, RecordWriter, TopicPartition
-from shared.runtime.checks import check_record
-from shared.runtime.failpoints import failpoint
-from shared.runtime.handler import CommitPolicy, Handler, RejectShare
+from shared.runtime.handler import CommitPolicy, Handler
 from shared.runtime.heartbeat import State
 from shared.runtime.meter import LoopMeter, count_error
 from shared.runtime.service import Runtime
+from shared.runtime.taking import RecordTaker
+from shared.runtime.uncommitted import Uncommitted
 
 _log = logging.getLogger(__name__)
 _BEAT_SECONDS: Final = 1.0
@@ -55,19 +54,16 @@ class ConsumeLoop:
     ) -> None:
         self._reader = reader
         self._handler = handler
-        self._dead_letters = dead_letters
-        self._writer = writer
         self._policy = policy
         self._runtime = runtime
+        self._meter = LoopMeter()
+        self._taker = RecordTaker(reader, handler, dead_letters, policy)
+        self._uncommitted = Uncommitted(reader, handler, writer, policy, runtime, self._meter)
         self._batch: deque[Record] = deque()  # never replaced: rebalances change it from inside `_poll`
-        self._pending: dict[TopicPartition, int] = {}
-        self._oldest = self._newest = 0.0  # monotonic seconds of the first uncommitted and of the last record
         self._polled = float("-inf")
         self._current: TopicPartition | None = None
         self._gone = self._rewind = self._detached = False
-        self._rejects = RejectShare(policy.reject_window, policy.reject_records)
-        self._counters = dict.fromkeys(("records", "rows", "rejects", "dead_letters", "commits", "retries"), 0)
-        self._meter = LoopMeter()
+        self._records = self._retries = 0
         self._beaten: tuple[float, State, str] = (float("-inf"), "starting", "")
         self._goal: int | None = None
         self._deadline: float | None = None
@@ -84,7 +80,7 @@ class ConsumeLoop:
             ContractError: the stream is one that this release must not read on.
             DeliveryError: a dead letter was refused for good.
         """
-        before = self._counters["records"]
+        before = self._records
         self._goal = None if count is None else before + count
         self._deadline = None if timeout is None else self._now() + timeout
         if self._detached:  # an earlier run failed in the middle of a record
@@ -95,7 +91,7 @@ class ConsumeLoop:
             self._reader.subscribe(self._revoked, self._lost)
             while not self._is_over():
                 self._step()
-            self._commit_within(self._policy.revoke_seconds)
+            self._commit(within=self._policy.revoke_seconds)
             self._runtime.heartbeat.beat("running", "", self._counters)
         except TransientError as error:
             self._detached = True
@@ -105,7 +101,7 @@ class ConsumeLoop:
         except BaseException:
             self._detached = True
             raise
-        return self._counters["records"] - before
+        return self._records - before
 
     def _step(self) -> None:
         if not self._batch:
@@ -116,13 +112,13 @@ class ConsumeLoop:
             self._reader.resume()
         while self._batch and not self._is_over():
             self._take(self._batch.popleft())
-            if self._is_due():
+            if self._uncommitted.is_due(more=bool(self._batch)):
                 break
         self._meter.tell()
-        if self._is_due():
+        if self._uncommitted.is_due(more=bool(self._batch)):
             self._patiently(self._commit)
-        if self._rejects.exceeds(self._policy.reject_share_max):
-            self._hold()
+        if detail := self._taker.too_many_refused:
+            self._hold(detail)
         self._beat("running")
 
     def _poll(self, timeout: float) -> list[Record]:
@@ -140,85 +136,26 @@ class ConsumeLoop:
         self._current, self._gone = _slot(record), False
         begun, rows = time.perf_counter(), 0
         try:
-            rows = self._handle_or_refuse(record)
+            rows = self._taker.take(record, self._patiently)
         except _GoneError:
             return
         finally:
             self._current = None
-        self._newest = self._now()
-        if not self._pending:
-            self._oldest = self._newest
-        self._pending[_slot(record)] = record.position.offset + 1
+        self._uncommitted.add(record)
         self._meter.took(record, rows, time.perf_counter() - begun)
-        self._counters["records"] += 1
-        self._counters["dead_letters"] = self._dead_letters.count
+        self._records += 1
 
-    def _handle_or_refuse(self, record: Record) -> int:
-        """Return how many rows were taken."""
+    def _commit(self, within: float | None = None) -> None:
+        """Commit, once or trying again for `within` seconds; where partitions are lost, drop what is not committed."""
         try:
-            self._patiently(partial(check_record, record, self._reader))
-            handled = self._patiently(partial(self._handler.handle, record))
-        except PoisonMessageError as error:
-            self._patiently(partial(self._dead_letters.refuse, record, error))
-            self._rejects.add_whole()
-            self._counters["rejects"] += 1
-            count_error(error)
-            return 0
-        rejects = 0
-        for part in handled.rejected:
-            refuse = self._dead_letters.refuse_rows
-            self._patiently(partial(refuse, record, part.value, part.rows, part.reason, part.error_class))
-            rejects += part.rows
-        self._rejects.add(handled.rows + rejects, rejects)
-        self._counters["rows"] += handled.rows
-        self._counters["rejects"] += rejects
-        return handled.rows
-
-    def _is_due(self) -> bool:
-        if not self._pending:
-            return False
-        now = self._now()
-        return (
-            self._handler.pending_rows >= self._policy.max_rows
-            or now - self._oldest >= self._policy.max_seconds
-            or (self._handler.flush_when_idle and not self._batch and now - self._newest >= self._policy.idle_seconds)
-        )
-
-    def _commit(self) -> None:
-        """Make everything handled durable, then store its offsets."""
-        if not self._pending:
-            return
-        failpoint(f"{self._runtime.name}.before_flush")
-        with self._meter.step("flush"):
-            self._handler.flush()
-        with self._meter.step("deliver"):
-            self._writer.flush(self._policy.flush_seconds)
-        failpoint(f"{self._runtime.name}.before_commit")
-        try:
-            with self._meter.step("commit"):
-                self._reader.commit(self._pending)
+            if within is None:
+                self._uncommitted.commit()
+            else:
+                self._uncommitted.commit_within(within)
         except PartitionsLostError as error:
             _log.warning("%s", error)
             count_error(error)
             self._discard()
-            return
-        failpoint(f"{self._runtime.name}.after_commit")
-        self._pending.clear()
-        self._counters["commits"] += 1
-        self._meter.committed()
-
-    def _commit_within(self, seconds: float) -> None:
-        """Commit, trying again for about `seconds`: where polling is not possible."""
-        deadline = self._now() + seconds
-        for pause in _pauses(self._policy.retry_seconds, seconds):
-            try:
-                return self._commit()
-            except TransientError as error:
-                if self._now() + pause > deadline:
-                    raise
-                _log.warning("%s", error)
-                time.sleep(pause)
-        return self._commit()
 
     def _patiently(self, action: Callable[[], T]) -> T:
         """Return the result of `action`; while it is not possible, pause and keep the membership alive."""
@@ -237,7 +174,7 @@ class ConsumeLoop:
 
     def _wait_out(self, error: TransientError, seconds: float) -> None:
         _log.warning("paused: %s", error)
-        self._counters["retries"] += 1
+        self._retries += 1
         self._meter.paused(error)
         self._reader.pause()
         while seconds > 0 and not self._is_out_of_time():
@@ -250,13 +187,8 @@ class ConsumeLoop:
             self._reader.resume()
             raise _GoneError
 
-    def _hold(self) -> None:
+    def _hold(self, detail: str) -> None:
         """Stand still until stopped: so many refused rows mean that the input is wrong, not single rows of it."""
-        share, most = self._rejects.share, self._policy.reject_share_max
-        detail = (
-            f"{share:.0%} of the last {self._rejects.records:,} records were refused (limit {most:.0%}): "
-            "look at `tickerstream dlq list`, mend the producer, then start this service again."
-        )
         self._patiently(self._commit)
         self._reader.pause()
         _log.error("paused: %s", detail)
@@ -270,14 +202,13 @@ class ConsumeLoop:
         if self._detached:
             return
         try:
-            self._commit_within(self._policy.revoke_seconds)
+            self._commit(within=self._policy.revoke_seconds)
         except TransientError as error:
             _log.warning("partitions go without a last commit, their next owner reads them again: %s", error)
             self._discard()
         for record in [record for record in self._batch if _slot(record) in partitions]:
             self._batch.remove(record)  # in place: `_poll` may be about to add to it
-        for partition in partitions:
-            self._pending.pop(partition, None)
+        self._uncommitted.forget(partitions)
         self._gone = self._gone or self._current in partitions
 
     def _lost(self, partitions: frozenset[TopicPartition]) -> None:
@@ -289,12 +220,12 @@ class ConsumeLoop:
         """Drop everything uncommitted; what is still ours is read again."""
         self._handler.discard()
         self._batch.clear()
-        self._pending.clear()
+        self._uncommitted.clear()
         self._meter.dropped()
         self._gone = self._rewind = True
 
     def _is_over(self) -> bool:
-        return self._is_out_of_time() or (self._goal is not None and self._counters["records"] >= self._goal)
+        return self._is_out_of_time() or (self._goal is not None and self._records >= self._goal)
 
     def _is_out_of_time(self) -> bool:
         return self._runtime.stopping() or (self._deadline is not None and self._now() >= self._deadline)
@@ -302,23 +233,26 @@ class ConsumeLoop:
     def _now(self) -> float:
         return self._runtime.clock.monotonic()
 
+    @property
+    def _counters(self) -> dict[str, int]:
+        taker = self._taker
+        return {
+            "records": self._records,
+            "rows": taker.rows,
+            "rejects": taker.rejects,
+            "dead_letters": taker.dead_letters,
+            "commits": self._uncommitted.commits,
+            "retries": self._retries,
+        }
+
     def _beat(self, state: State, detail: str = "") -> None:
         """Write the heartbeat, at most once a second while nothing changes."""
         at, *said = self._beaten
         if self._now() - at >= _BEAT_SECONDS or said != [state, detail]:
             self._runtime.heartbeat.beat(state, detail, self._counters)
-            self._meter.uncommitted(self._now() - self._oldest if self._pending else 0.0)
+            self._meter.uncommitted(self._uncommitted.age)
             self._beaten = (self._now(), state, detail)
 
 
 def _slot(record: Record) -> TopicPartition:
     return record.position.topic, record.position.partition
-
-
-def _pauses(first: float, total: float) -> Iterator[float]:
-    """Yield doubling pauses that together last no longer than `total`."""
-    while total > 0:
-        pause = min(first, total)
-        yield pause
-        total -= pause
-        first *= 2
