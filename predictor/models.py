@@ -113,7 +113,9 @@ class ModelBook:
             self._swap(event, None)
             return True
         try:
-            bundle = self._load(self._model_dir, event.digest)
+            serving = self.of(event.ticker).get(event.kind)
+            known = serving is not None and serving.event.digest == event.digest
+            bundle = serving.bundle if serving and known else self._load(self._model_dir, event.digest)
             check_agreement(event, bundle)
         except (TickerstreamError, OSError, ValueError) as error:
             self._raise_alert(event, str(error))

@@ -88,6 +88,7 @@ class ModelView(BaseModel):
     sequence: int
     event: str
     verdict: Verdict
+    verdict_final: bool | None = Field(description="whether models of its run may still change it; null: not told")
     feature_set: str
     horizon_minutes: int
     simulated: bool
@@ -168,6 +169,7 @@ def model_view(model: ServingModel) -> ModelView:
         sequence=event.sequence,
         event=event.event,
         verdict=event.verdict,
+        verdict_final=event.verdict_final,
         feature_set=event.feature_set,
         horizon_minutes=event.horizon_minutes,
         simulated=event.simulated,

@@ -129,7 +129,7 @@ function modelTable(one) {
   const widest = Math.max(...models.map((m) => reach(m.primary)), 1e-12);
   const rows = Object.keys(KINDS).map((kind) => models.find((m) => m.kind === kind)).filter(Boolean).map((m) => h("tr", {},
     h("td", {}, KINDS[m.kind], h("small", {}, `version ${m.version}, ${number(m.rows)} rows, ${m.sessions} sessions`)),
-    h("td", {}, h("span", { class: "verdict", dataset: { verdict: m.verdict } }, m.verdict)),
+    h("td", {}, h("span", { class: "verdict", dataset: { verdict: m.verdict } }, m.verdict), m.verdict_final === false ? " not final" : ""),
     h("td", {}, answers.has(m.kind) ? says(m, answers.get(m.kind)) : "–", h("small", {}, "says now")),
     h("td", {}, gain(m, widest), h("small", {}, beside(m.primary))),
   ));

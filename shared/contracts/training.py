@@ -34,7 +34,9 @@ class StartModel(Message):
 class ModelEvent(Message):
     """What became of a ticker's model of one kind. Only an event with a higher `sequence` than the last one counts.
 
-    `digest` names the bundle: the folder on the model volume, and the SHA-256 that its content has.
+    `digest` names the bundle: the folder on the model volume, and the SHA-256 that its content has. `verdict_final` is
+    false while models of the same run are not evaluated, which may turn "no skill" into another verdict; another event
+    of the same model says what is final. None: not told.
     """
 
     event: Literal["deployed", "rolled_back", "retired"]
@@ -45,6 +47,7 @@ class ModelEvent(Message):
     version: int = Field(ge=1)
     digest: Digest
     verdict: Verdict
+    verdict_final: bool | None = None
     feature_set: str
     horizon_minutes: int = Field(ge=1)
     simulated: bool

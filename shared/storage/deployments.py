@@ -91,7 +91,7 @@ class Deployments:
     def settle(self, run_id: str, judge: Judge) -> list[Model] | None:
         """Make the verdicts of a run final, over all models that it has: one transaction.
 
-        A model in force whose verdict changes is deployed again with the new one.
+        A model in force is deployed again, so that its newest event has the final verdict and says so.
 
         Returns:
             The run's models; None where somebody settled it before, or jobs are open.
@@ -174,12 +174,11 @@ def _in_force(connection: Connection, ticker: str, kind: ModelKind) -> Deploymen
 def _settle_model(connection: Connection, old: Model, new: Model) -> None:
     final = {"verdict": new.verdict, "verdict_final": True}
     connection.execute(update(MODELS).where(MODELS.c.model_id == new.model_id).values(**final))
-    if old.verdict == new.verdict:
-        return
     _lock(connection, new.ticker)
     current = _in_force(connection, new.ticker, new.kind)
     if current is not None and current.event != "retired" and current.model.model_id == new.model_id:
-        deploy(connection, new, current, f"the run is evaluated as a whole: {old.verdict} became {new.verdict}")
+        became = "is final" if old.verdict == new.verdict else f"became {new.verdict}"
+        deploy(connection, new, current, f"the run is evaluated as a whole: {old.verdict} {became}")
     due = update(TICKER_PROFILES).where(TICKER_PROFILES.c.ticker == new.ticker)
     connection.execute(due.values(changed=TICKER_PROFILES.c.changed + 1))
 

@@ -80,6 +80,7 @@ class Deployment:
             version=model.version,
             digest=model.digest,
             verdict=self.verdict,
+            verdict_final=model.verdict_final,
             feature_set=model.feature_set,
             horizon_minutes=model.horizon_minutes,
             simulated=model.simulated,

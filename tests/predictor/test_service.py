@@ -12,10 +12,11 @@ from sqlalchemy import Engine
 
 from infra.embedded.ports import free_port
 from predictor.answering import prediction_id
+from predictor.models import ModelBook
 from shared.contracts.dead_letters import DeadLetter
 from shared.contracts.predictions import Prediction
 from shared.contracts.topics import DEAD_LETTERS, FEATURES, MODEL_EVENTS
-from shared.modelling.bundle import load_bundle, write_bundle
+from shared.modelling.bundle import LoadedBundle, load_bundle, write_bundle
 from shared.settings import PostgresSettings
 from shared.storage.deployments import Decision, Deployments
 from shared.storage.jobs import NewRun, TrainingJobs
@@ -107,6 +108,21 @@ def test_deployment_swaps_the_model_and_a_lower_sequence_does_not(
     broker.events(event_of(second[kind], 13, event="retired"))
     eventually(lambda: shared_predictor.get("/v1/predictions/SWAP").status_code == 409)
     assert shared_predictor.get("/v1/predictions/SWAP").json()["missing"] == ["models"]
+
+
+def test_model_that_is_deployed_again_takes_effect_without_being_loaded_again(tmp_path: Path) -> None:
+    event = deployed(tmp_path, "AAPL")[0]
+    loaded: list[str] = []
+
+    def load(folder: Path, digest: str) -> LoadedBundle:
+        loaded.append(digest)
+        return load_bundle(folder, digest)
+
+    book = ModelBook(tmp_path, lambda: NOW, load)
+    assert book.apply(event)
+    assert book.apply(event.model_copy(update={"sequence": 2, "verdict": "skill", "verdict_final": True}))
+    assert book.of("AAPL")[event.kind].event.verdict == "skill"
+    assert loaded == [event.digest]
 
 
 def test_spoilt_bundle_leaves_the_old_model_serving_and_raises_an_alert_until_it_is_mended(

@@ -41,7 +41,8 @@ def test_worker_that_is_killed_leaves_no_trace_in_the_outcome(one: Training, at:
     assert ticker.state == "done"
     assert max(job.attempt for job in ticker.jobs) == 2, "it was killed"
     assert {each.model.kind: each.model.digest for each in one.registry.served()} == refitted(one, FRAME)
-    assert sorted(event.kind for event in one.events()) == sorted(MODEL_KINDS)
+    said = [(event.kind, event.verdict_final) for event in one.events()]
+    assert sorted(said, key=str) == sorted(((kind, final) for kind in MODEL_KINDS for final in (False, True)), key=str)
     assert [m.version for m in one.registry.models()] == [1, 1, 1]
     left = {path.name for path in one.environment.models.model_dir.iterdir()}
     assert left == {each.model.digest for each in one.registry.served()}

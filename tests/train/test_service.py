@@ -53,7 +53,8 @@ def test_hand_written_wish_ends_in_served_models_events_and_profiles(one: Traini
         assert bundle.record.run_id == run_id
         assert each.model.verdict_final
         assert set(each.model.seconds) >= {"folds", "fit", "convert"}
-    assert [each.to_event() for each in served] == sorted(one.events(), key=lambda event: event.kind)
+    newest = {event.kind: event for event in one.events()}
+    assert [each.to_event() for each in served] == [newest[kind] for kind in sorted(newest)]
     for each in served:
         assert told.of("models_trained_total", kind=each.model.kind, verdict=each.model.verdict) >= 1
     assert {told.of("training_stage_seconds_count", stage=stage) for stage in ("folds", "fit", "convert")} == {3}
@@ -140,8 +141,9 @@ def test_planted_skill_is_found_in_the_whole_run_and_noise_is_not(one: Training)
     verdicts = {(m.ticker, m.kind): m.verdict for m in one.registry.models()}
     assert [verdicts["GOOD", kind] for kind in ("regression_rf", "classification_rf")] == ["skill", "skill"]
     assert "skill" not in {verdict for (ticker, _), verdict in verdicts.items() if ticker != "GOOD"}
-    last = {(event.ticker, event.kind): event.verdict for event in one.events()}
-    assert last == verdicts, "whatever was said while the run went on, the last event has the final verdict"
+    last = {(event.ticker, event.kind): event for event in one.events()}
+    assert {key: event.verdict for key, event in last.items()} == verdicts, "whatever was said while the run went on"
+    assert all(event.verdict_final for event in last.values())
 
 
 def test_two_services_share_the_jobs_and_no_models_of_two_tickers_are_one(one: Training) -> None:
@@ -191,5 +193,6 @@ def test_newer_run_takes_over(one: Training) -> None:
     assert {(each.model.run_id, each.model.version) for each in one.registry.served()} == {(one.id_of("second"), 2)}
     for kind in MODEL_KINDS:
         history = one.registry.history("AAPL", kind)
-        assert [each.previous for each in history] == [None, history[0].sequence]
+        assert [each.previous for each in history] == [None, *(each.sequence for each in history[:-1])]
+        assert [each.model.version for each in history] == [1, 1, 2, 2], "each once more when its verdict was final"
         assert [e.sequence for e in one.events() if e.kind == kind] == [each.sequence for each in history]

@@ -97,7 +97,7 @@ def test_first_model_is_in_force_with_its_verdict_and_its_event(engine: Engine, 
     assert registry.models(ticker="AAPL", run_id="run") == [model]
     (event,) = events(engine)
     assert event == served.to_event()
-    assert (event.digest, event.run_id, event.simulated) == ("a" * 64, "run", False)
+    assert (event.digest, event.run_id, event.simulated, event.verdict_final) == ("a" * 64, "run", False, False)
     assert TrainingJobs(engine).waiting() == []
 
 
@@ -170,11 +170,13 @@ def test_verdicts_are_final_when_the_whole_run_is_through(
         ("TSLA", "skill", True),
     ]
     assert registry.models() == settled
-    assert [(e.ticker, e.verdict) for e in events(engine)] == [
-        ("AAPL", "no skill"),
-        ("MSFT", "no skill"),
-        ("TSLA", "skill"),
-        ("AAPL", "skill"),
+    assert [(e.ticker, e.verdict, e.verdict_final) for e in events(engine)] == [
+        ("AAPL", "no skill", False),
+        ("MSFT", "no skill", False),
+        ("TSLA", "skill", False),
+        ("AAPL", "skill", True),
+        ("MSFT", "no skill", True),
+        ("TSLA", "skill", True),
     ]
     again = registry.history("AAPL")[-1]
     assert (again.model.version, again.verdict) == (1, "skill")
@@ -195,7 +197,7 @@ def test_verdict_of_a_model_that_was_replaced_is_final_without_an_event(
 
     assert deployments.settle("slow", half) is not None
     assert [m.verdict for m in registry.models("AAPL", "slow")] == ["skill"]
-    assert len(events(engine)) == sent
+    assert [event.ticker for event in events(engine)[sent:]] == ["MSFT", "TSLA"]
     assert registry.served("AAPL")[0].model.run_id == "newer"
 
 
@@ -205,7 +207,7 @@ def test_run_is_settled_once_by_many(engine: Engine, deployments: Deployments) -
     with ThreadPoolExecutor(4) as threads:
         outcomes = list(threads.map(lambda _: deployments.settle("run", half), range(4)))
     assert sum(outcome is not None for outcome in outcomes) == 1
-    assert [e.verdict for e in events(engine)] == ["skill", "skill"]
+    assert [(e.verdict, e.verdict_final) for e in events(engine)] == [("skill", False)] * 2 + [("skill", True)] * 2
 
 
 def test_run_without_jobs_is_settled(engine: Engine, deployments: Deployments) -> None:
@@ -227,6 +229,11 @@ def test_profiles_are_due_until_written_and_again_after_a_change(engine: Engine)
     (facts,) = seen
     assert {one.model.kind for one in facts.served} == set(MODEL_KINDS)
     assert (facts.run_id, facts.statistics, facts.filing, facts.name) == ("run", {"rows": 1000}, None, "")
+
+    assert Deployments(engine).settle("run", half) is not None
+    assert queue.due() == ["AAPL"], "its verdicts are final by now"
+    assert queue.write("AAPL", seen.append)
+    assert all(one.model.verdict_final for one in seen[-1].served)
 
     (job,) = claimed(engine, "later")
     complete(engine, job)
