@@ -3,13 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 from urllib.parse import quote
 
 import urllib3
 from pydantic import ValidationError
 
+from shared.closing import Closing
 from shared.contracts.predictions import Prediction
 from shared.errors import ContractError, TransientError
 
@@ -48,7 +48,7 @@ class Refused:
         return f"{self.ticker}: {': '.join(part for part in (self.title, self.detail) if part)} ({self.status})"
 
 
-class PredictorClient:
+class PredictorClient(Closing):
     """Asks one predictor.
 
     Args:
@@ -79,16 +79,6 @@ class PredictorClient:
     def close(self) -> None:
         """Free the connections."""
         self._pool.clear()
-
-    def __enter__(self) -> Self:
-        """Provide the client; it is closed at the end."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close."""
-        self.close()
 
     def _get(self, path: str) -> tuple[int, dict[str, Any]]:
         try:

@@ -2,12 +2,12 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import wait
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaException
 from confluent_kafka import TopicPartition as Slot
 
+from shared.closing import Closing
 from shared.kafka.admin import KafkaAdmin
 from shared.kafka.assignment import Start, StoredOffsets, metadata_of
 from shared.kafka.bounded import in_thread
@@ -29,7 +29,7 @@ __all__ = ["KafkaReader", "ReaderOptions"]
 _CLOSE_SECONDS: Final = 20.0
 
 
-class KafkaReader:
+class KafkaReader(Closing):
     """RecordReader on a real broker.
 
     Args:
@@ -169,14 +169,6 @@ class KafkaReader:
         if not wait([closing], _CLOSE_SECONDS).not_done:
             closing.result()
         self._owned.raise_failed(leaving=True)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _drop(self, gone: frozenset[TopicPartition]) -> None:
         """Drop what was read of partitions that go."""

@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from shared.closing import Closing
 from shared.errors import (
     ConfigurationError,
     ContractError,
@@ -29,7 +29,7 @@ _UNKNOWN_TOPIC: Final = frozenset(
 )
 
 
-class KafkaWriter:
+class KafkaWriter(Closing):
     """RecordWriter on a real broker.
 
     A queued record is tried without limit of time, so that nothing is delivered twice or out of order by our own
@@ -129,14 +129,6 @@ class KafkaWriter:
         self._failure = self._failure or DeliveryError("the Kafka writer is closed. Make a new one.")
         self._producer.purge()
         self._producer.flush(1.0)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _on_event(self, error: KafkaError) -> None:
         log_event(error)

@@ -16,6 +16,7 @@ from shared.settings import MongoSettings
 ANSWER_MILLISECONDS: Final = 5_000
 UNAUTHORIZED: Final = 13
 WRONG_LOGIN: Final = 18
+NO_SUCH_COMMAND: Final = 59  # what the embedded server gives for what it does not know
 _REFUSED: Final = frozenset({UNAUTHORIZED, WRONG_LOGIN})
 
 Client = MongoClient[dict[str, Any]]

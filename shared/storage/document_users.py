@@ -1,19 +1,17 @@
 """Users of the document store, each with one built-in role in our database."""
 
-from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Literal
 
 from pydantic import SecretStr
 from pymongo.errors import OperationFailure
 
+from shared.closing import Closing
 from shared.errors import ConfigurationError
 from shared.settings import MongoSettings
-from shared.storage.document_client import WRONG_LOGIN, document_client, document_errors, place_of
-
-_NO_SUCH_COMMAND: Final = 59
+from shared.storage.document_client import NO_SUCH_COMMAND, WRONG_LOGIN, document_client, document_errors, place_of
 
 
-class DocumentUsers:
+class DocumentUsers(Closing):
     """Makes users, in the database `admin`, where clients look them up.
 
     Every method raises ConfigurationError where the server refuses us or has no users, and TransientError where it does
@@ -53,7 +51,7 @@ class DocumentUsers:
         try:
             users: list[dict[str, Any]] = self._client.admin.command("usersInfo", name)["users"]
         except OperationFailure as error:
-            if error.code != _NO_SUCH_COMMAND:
+            if error.code != NO_SUCH_COMMAND:
                 raise
             raise ConfigurationError(f"{self._where} has no users. Give no passwords, or use MongoDB.") from None
         return users[0] if users else None
@@ -68,13 +66,3 @@ class DocumentUsers:
                     raise
                 return False
         return True
-
-    def __enter__(self) -> Self:
-        """Provide them; the client is closed at the end."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close."""
-        self.close()

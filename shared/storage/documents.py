@@ -1,20 +1,25 @@
 """The document store: profiles of tickers for people and programs, one document a symbol and collection."""
 
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Literal
 
 from pymongo.collection import Collection as MongoCollection
 from pymongo.errors import OperationFailure
 
+from shared.closing import Closing
 from shared.settings import MongoSettings
-from shared.storage.document_client import ANSWER_MILLISECONDS, document_client, document_errors, place_of
+from shared.storage.document_client import (
+    ANSWER_MILLISECONDS,
+    NO_SUCH_COMMAND,
+    document_client,
+    document_errors,
+    place_of,
+)
 
 Collection = Literal["ml_profiles", "statistical_profiles", "company_profiles"]
 COLLECTIONS: Final[tuple[Collection, ...]] = ("ml_profiles", "statistical_profiles", "company_profiles")
 _FURTHER_INDEXES: Final[dict[Collection, tuple[str, ...]]] = {"company_profiles": ("exchange", "last_updated")}
 _EXISTS: Final = 48
-_NO_SUCH_COMMAND: Final = 59
 
 
 def validator_of(collection: Collection) -> dict[str, Any]:
@@ -33,7 +38,7 @@ def validator_of(collection: Collection) -> dict[str, Any]:
     }
 
 
-class DocumentStore:
+class DocumentStore(Closing):
     """Profiles in a server of the MongoDB protocol.
 
     Every method raises ConfigurationError where the server refuses us, and TransientError where it does not answer.
@@ -67,7 +72,7 @@ class DocumentStore:
         try:
             self._database.command("collMod", name, validator=wanted)
         except OperationFailure as error:
-            if error.code != _NO_SUCH_COMMAND:
+            if error.code != NO_SUCH_COMMAND:
                 raise
             return []  # the embedded server knows no validators
         return [f"collection {name}: validator changed"]
@@ -108,13 +113,3 @@ class DocumentStore:
 
     def _of(self, collection: Collection) -> "MongoCollection[dict[str, Any]]":
         return self._database[collection]
-
-    def __enter__(self) -> Self:
-        """Provide the store; it is closed at the end."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close."""
-        self.close()
