@@ -1,6 +1,5 @@
 """How far a reader is behind the end of its partitions: asked of Kafka now and then, also while it is paused."""
 
-import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from confluent_kafka import KafkaException
 
 from shared.kafka.admin import KafkaAdmin
+from shared.kafka.asking import Asking
 from shared.metrics.consuming import LAG
 from shared.ports import TopicPartition
 
@@ -22,20 +22,17 @@ class LagWatch:
 
     def __init__(self, admin: KafkaAdmin, seconds: float) -> None:
         self._admin = admin
-        self._seconds = seconds
-        self._asked_at = float("-inf")
-        self._asked: dict[TopicPartition, Future[Any]] = {}
+        self._asking: Asking[TopicPartition] = Asking(seconds, at_once=True)
         self._told: set[TopicPartition] = set()
 
     def check(self, positions: Mapping[TopicPartition, int]) -> None:
         """Tell how far `positions`, the next offset of each assigned partition, are behind; forget other partitions."""
         if self._told - positions.keys():
             self.forget(self._told - positions.keys())
-        for slot in [slot for slot, answer in self._asked.items() if answer.done()]:
-            self._tell(slot, self._asked.pop(slot), positions)
-        if not self._asked and positions and time.monotonic() - self._asked_at >= self._seconds:
-            self._asked_at = time.monotonic()
-            self._asked = self._admin.ask_ends(positions)
+        for slot, answer in self._asking.answered():
+            self._tell(slot, answer, positions)
+        if positions:
+            self._asking.ask_if_due(lambda: self._admin.ask_ends(positions))
 
     def forget(self, partitions: Iterable[TopicPartition] | None = None) -> None:
         """Tell no more of these partitions, or of any."""

@@ -1,6 +1,5 @@
 """Notices that a topic was deleted and made anew under a running reader, which its client may not."""
 
-import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from confluent_kafka import KafkaException
 
 from shared.kafka.admin import KafkaAdmin
+from shared.kafka.asking import Asking
 from shared.kafka.assignment import made_anew
 from shared.ports import TopicPartition
 
@@ -22,9 +22,7 @@ class TopicWatch:
 
     def __init__(self, admin: KafkaAdmin, seconds: float) -> None:
         self._admin = admin
-        self._seconds = seconds
-        self._asked_at = time.monotonic()
-        self._asked: dict[str, Future[Any]] = {}
+        self._asking: Asking[str] = Asking(seconds, at_once=False)
 
     def check(self, expected: Mapping[str, str], positions: Mapping[TopicPartition, int]) -> None:
         """Compare the newest answer with what was `expected`; an answer that does not come is no news.
@@ -36,12 +34,9 @@ class TopicWatch:
         Raises:
             ContractError: a topic has another id: `positions` mean nothing in it.
         """
-        if self._asked:
-            for topic in [topic for topic, answer in self._asked.items() if answer.done()]:
-                self._compare(topic, self._asked.pop(topic), expected, positions)
-        elif time.monotonic() - self._asked_at >= self._seconds:
-            self._asked_at = time.monotonic()
-            self._asked = self._admin.ask_topics({topic for topic, _ in positions})
+        for topic, answer in self._asking.answered():
+            self._compare(topic, answer, expected, positions)
+        self._asking.ask_if_due(lambda: self._admin.ask_topics({topic for topic, _ in positions}))
 
     def _compare(
         self, topic: str, answer: Future[Any], expected: Mapping[str, str], positions: Mapping[TopicPartition, int]
