@@ -6,8 +6,9 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, Message
 from confluent_kafka import TopicPartition as Slot
 
-from shared.kafka.config import LIBRDKAFKA, client_config, is_waiting, translated
+from shared.kafka.config import LIBRDKAFKA, is_waiting, translated
 from shared.kafka.messages import record_of
+from shared.kafka.options import groupless_config
 from shared.ports import Record
 from shared.settings import KafkaSettings
 
@@ -40,7 +41,7 @@ def follow_batches(
 
     The list is empty whenever there was nothing new for WAIT_SECONDS. Arguments and errors as of `follow_topic`.
     """
-    consumer: Any = Consumer(_follow_config(settings))
+    consumer: Any = Consumer(groupless_config(settings, "tickerstream-follow", 4))
     try:
         consumer.assign([Slot(topic, partition, offset) for partition, offset in start.items()])
         while not stopping():
@@ -60,15 +61,3 @@ def _is_record(message: Message, topic: str) -> bool:
     elif error is not None and error.code() != KafkaError._PARTITION_EOF:
         raise translated(error, f"following {topic}")
     return error is None
-
-
-def _follow_config(settings: KafkaSettings) -> dict[str, Any]:
-    return client_config(settings, "tickerstream-follow") | {
-        "group.id": "tickerstream-follow",  # the client wants one; nothing is ever committed
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
-        "isolation.level": "read_committed",
-        "auto.offset.reset": "earliest",
-        "queued.max.messages.kbytes": 4 * 1024,
-        "fetch.wait.max.ms": 100,
-    }

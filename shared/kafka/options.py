@@ -1,10 +1,16 @@
-"""How a member of a consumer group behaves, in our words and in librdkafka's."""
+"""How who reads Kafka behaves, in our words and in librdkafka's: a member of a group, or somebody without one."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from shared.kafka.config import MIB, client_config
 from shared.settings import KafkaSettings
+
+_READING: Final[dict[str, Any]] = {
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "isolation.level": "read_committed",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +44,8 @@ def consumer_config(settings: KafkaSettings, group_id: str, client_id: str, opti
     """Return the client's configuration; what a member commits and where it starts is ours to say, never its."""
     session = int(options.session_seconds * 1000)
     return client_config(settings, client_id) | {
+        **_READING,
         "group.id": group_id,
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
-        "isolation.level": "read_committed",
         "auto.offset.reset": "error",
         "partition.assignment.strategy": options.assignment,
         "session.timeout.ms": session,
@@ -52,4 +56,15 @@ def consumer_config(settings: KafkaSettings, group_id: str, client_id: str, opti
         "max.partition.fetch.bytes": 2 * MIB,
         "fetch.wait.max.ms": 200,
         "allow.auto.create.topics": False,
+    }
+
+
+def groupless_config(settings: KafkaSettings, client_id: str, prefetch_mib: int) -> dict[str, Any]:
+    """Return the configuration of a client that reads without a group, from the offsets that it is assigned."""
+    return client_config(settings, client_id) | {
+        **_READING,
+        "group.id": client_id,  # the client wants one; nothing is ever committed
+        "auto.offset.reset": "earliest",
+        "queued.max.messages.kbytes": prefetch_mib * 1024,
+        "fetch.wait.max.ms": 100,
     }

@@ -9,11 +9,13 @@ from confluent_kafka import TopicPartition as Slot
 
 from shared.errors import TransientError
 from shared.kafka.admin import KafkaAdmin
-from shared.kafka.config import LIBRDKAFKA, MIB, client_config, is_waiting, translated
+from shared.kafka.config import LIBRDKAFKA, MIB, is_waiting, translated
 from shared.kafka.messages import record_of
+from shared.kafka.options import groupless_config
 from shared.ports import Record
 from shared.settings import KafkaSettings
 
+NAME: Final = "tickerstream-scan"
 STALL_SECONDS: Final = 60.0
 
 
@@ -40,7 +42,7 @@ def read_topic(
         ContractError: there is no such topic.
         TransientError: Kafka does not answer for a minute.
     """
-    admin = KafkaAdmin(settings, "tickerstream-scan")
+    admin = KafkaAdmin(settings, NAME)
     begin, ends = admin.begin_offsets(topic), admin.end_offsets(topic)
     wanted = ends if partition is None else {partition: ends[partition]}
     ranges = {p: (max(begin[p], _at(start, p, begin[p])), min(high, _at(end, p, high))) for p, high in wanted.items()}
@@ -88,15 +90,8 @@ def _scan(settings: KafkaSettings, topic: str, ranges: dict[int, tuple[int, int]
 
 
 def _scan_config(settings: KafkaSettings) -> dict[str, Any]:
-    return client_config(settings, "tickerstream-scan") | {
-        "group.id": "tickerstream-scan",  # the client wants one; nothing is ever committed
-        "enable.auto.commit": False,
-        "enable.auto.offset.store": False,
-        "isolation.level": "read_committed",
-        "auto.offset.reset": "earliest",
+    return groupless_config(settings, NAME, 16) | {
         "enable.partition.eof": True,
-        "queued.max.messages.kbytes": 16 * 1024,
         "fetch.max.bytes": 8 * MIB,
         "max.partition.fetch.bytes": 2 * MIB,
-        "fetch.wait.max.ms": 100,
     }
