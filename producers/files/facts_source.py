@@ -1,25 +1,24 @@
-"""What the files sources of macro series and of filings share: each file is a unit."""
+"""What the files sources of macro series and of filings share: each table has facts of one kind."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
 
 from producers.files.csv_text import CsvText
-from producers.files.discovery import SourceFile, find_files, identity_of, place_of
+from producers.files.discovery import SourceFile, identity_of, place_of
 from producers.files.formats import open_table
 from producers.files.parquet_table import ParquetTable
-from producers.files.refusal import refused_whole
-from producers.source import Item, Note, Unit
+from producers.files.units import FileUnits
+from producers.source import Item, Note
 from shared.errors import PoisonMessageError
 
 WRONG_HEADER: Final = "wrong_header"
 
 
-class FactFiles(ABC):
+class FactFiles(FileUnits):
     """Source of facts from a folder or file of CSV, CSV.gz or Parquet.
 
     Args:
@@ -27,17 +26,11 @@ class FactFiles(ABC):
         only: Series or symbols; empty: all.
     """
 
-    name = "files"
-    simulated = False
     kind: str
 
     def __init__(self, root: Path, only: frozenset[str]) -> None:
-        self._root = root
+        super().__init__(root)
         self._only = only
-
-    @cached_property
-    def _files(self) -> Mapping[str, SourceFile]:
-        return {file.relative: file for file in find_files(self._root)}
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -48,15 +41,6 @@ class FactFiles(ABC):
     def run_set(self) -> str:
         """Return the place and what of it is taken."""
         return f"files {self.kind} {place_of(self._root)} {','.join(sorted(self._only))}".strip()
-
-    def units(self) -> Sequence[Unit]:
-        """Return the files."""
-        return [file.unit for file in self._files.values()]
-
-    def read(self, unit: Unit) -> Iterator[Item]:
-        """Yield a file's facts; what is wrong with it comes as refused items."""
-        file = self._files[unit.id]
-        yield from refused_whole(file, self._read(file))
 
     def _read(self, file: SourceFile) -> Iterator[Item]:
         table = open_table(file)

@@ -1,25 +1,24 @@
 """The files source of bars: each file is a unit of the run."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from producers.files.bar_stream import bars_of
 from producers.files.csv_text import CsvText
-from producers.files.discovery import SourceFile, find_files, identity_of, place_of
+from producers.files.discovery import SourceFile, identity_of, place_of
 from producers.files.formats import open_table
 from producers.files.lean import read_lean_bars
 from producers.files.options import FileOptions
 from producers.files.parquet_table import ParquetTable
-from producers.files.refusal import refused_whole
 from producers.files.rows import RowReader
 from producers.files.shape import recognise
 from producers.files.tickers import ticker_of_path
-from producers.source import Item, Note, Unit
+from producers.files.units import FileUnits
+from producers.source import Item, Note
 
 
-class StockFiles:
+class StockFiles(FileUnits):
     """Source of bars from a folder or file of CSV, CSV.gz, Parquet or Lean zips.
 
     Args:
@@ -27,16 +26,9 @@ class StockFiles:
         options: What a person told about the files.
     """
 
-    name = "files"
-    simulated = False
-
     def __init__(self, root: Path, options: FileOptions) -> None:
-        self._root = root
+        super().__init__(root)
         self._options = options
-
-    @cached_property
-    def _files(self) -> Mapping[str, SourceFile]:
-        return {file.relative: file for file in find_files(self._root)}
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -56,15 +48,6 @@ class StockFiles:
     def run_set(self) -> str:
         """Return the place and the tickers."""
         return f"files bars {place_of(self._root)} {','.join(sorted(self._options.tickers))}".strip()
-
-    def units(self) -> Sequence[Unit]:
-        """Return the files."""
-        return [file.unit for file in self._files.values()]
-
-    def read(self, unit: Unit) -> Iterator[Item]:
-        """Yield a file's bars; what is wrong with it comes as refused items."""
-        file = self._files[unit.id]
-        yield from refused_whole(file, self._read(file))
 
     def _read(self, file: SourceFile) -> Iterator[Item]:
         if file.relative.lower().endswith(".zip"):
