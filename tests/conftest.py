@@ -22,6 +22,7 @@ from infra.embedded.settings import EmbeddedSettings
 from infra.migrations import migrate
 from shared.settings import MongoSettings, PostgresSettings
 from shared.storage.postgres import make_engine
+from tests.servers import running
 
 settings.register_profile("tickerstream", deadline=None)  # no test is about time; a hang has pytest's own limit
 settings.load_profile("tickerstream")
@@ -57,13 +58,8 @@ def temporary_home(cache: Path) -> Iterator[Home]:
 def running_kafka(home: Home) -> Iterator[KafkaServer]:
     """A broker in `home`, stopped at the end whether it runs or not."""
     port = free_port()
-    server = KafkaServer(home, port, free_port([port]))
-    try:
-        server.start()
-        server.wait_healthy()
+    with running(KafkaServer(home, port, free_port([port]))) as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture(scope="session")
@@ -104,20 +100,14 @@ def own_kafka(home: Home) -> Iterator[KafkaServer]:
 @pytest.fixture(scope="session")
 def postgres(jar_cache: Path) -> Iterator[PostgresSettings]:
     """Settings that reach the session's PostgreSQL. It is shared: use schemas or databases of your own."""
-    with temporary_home(jar_cache) as home:
-        server = PostgresServer(home, free_port())
-        try:
-            server.start()
-            server.wait_healthy()
-            yield PostgresSettings.load(
-                postgres_host="127.0.0.1",
-                postgres_port=server.port,
-                postgres_db=DATABASE,
-                postgres_user=USER,
-                postgres_password=server.password,
-            )
-        finally:
-            server.stop()
+    with temporary_home(jar_cache) as home, running(PostgresServer(home, free_port())) as server:
+        yield PostgresSettings.load(
+            postgres_host="127.0.0.1",
+            postgres_port=server.port,
+            postgres_db=DATABASE,
+            postgres_user=USER,
+            postgres_password=server.password,
+        )
 
 
 @pytest.fixture(scope="session")
@@ -150,11 +140,5 @@ def _on_server(postgres: PostgresSettings, statement: str) -> None:
 @pytest.fixture(scope="session")
 def mongo(jar_cache: Path) -> Iterator[MongoSettings]:
     """Settings that reach the session's document store. It is shared: use databases of your own."""
-    with temporary_home(jar_cache) as home:
-        server = MongoServer(home, free_port())
-        try:
-            server.start()
-            server.wait_healthy()
-            yield MongoSettings.load(mongo_uri=server.uri)
-        finally:
-            server.stop()
+    with temporary_home(jar_cache) as home, running(MongoServer(home, free_port())) as server:
+        yield MongoSettings.load(mongo_uri=server.uri)

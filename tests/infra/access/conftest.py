@@ -19,14 +19,15 @@ from shared.storage.feature_tables import ensure_feature_set
 from shared.storage.lake import open_store
 from shared.storage.postgres import make_engine, transaction
 from shared.testing.s3_server import lake_settings
-from tests.infra.access.secured import PASSWORDS, SecuredKafka, running_secured_kafka
+from tests.infra.access.secured import PASSWORDS, SecuredKafka
+from tests.servers import running
 from tests.shared.storage.stores import minio_server
 
 
 @pytest.fixture(scope="session")
 def secured_kafka(new_home: Callable[[], AbstractContextManager[Home]]) -> Iterator[SecuredKafka]:
     """A broker with the topics of the contracts, users and rights. Tests share it."""
-    with new_home() as home, running_secured_kafka(home) as server:
+    with new_home() as home, running(SecuredKafka(home)) as server:
         KafkaAdmin(server.admin).provision(TOPICS)
         assert list(kafka_access.apply(server.admin, PASSWORDS))
         yield server

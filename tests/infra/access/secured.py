@@ -1,8 +1,6 @@
 """A Kafka broker that asks for passwords and rights, as the compose file configures its own."""
 
 import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from pydantic import SecretStr
 
@@ -78,14 +76,3 @@ def _settings(servers: str, mechanism: str, user: str, password: str) -> KafkaSe
         kafka_sasl_username=user,
         kafka_sasl_password=SecretStr(password),
     )
-
-
-@contextmanager
-def running_secured_kafka(home: Home) -> Iterator[SecuredKafka]:
-    server = SecuredKafka(home)
-    try:
-        server.start()
-        server.wait_healthy()
-        yield server
-    finally:
-        server.stop()

@@ -20,7 +20,8 @@ from shared.settings import LakeSettings, MongoSettings, PostgresSettings
 from shared.storage.postgres import open_engine, transaction
 from shared.testing.eventually import eventually
 from shared.testing.s3_server import ACCESS_KEY, SECRET_KEY
-from tests.infra.access.secured import ADMIN_PASSWORD, PASSWORDS, SecuredKafka, running_secured_kafka
+from tests.infra.access.secured import ADMIN_PASSWORD, PASSWORDS, SecuredKafka
+from tests.servers import running
 from tests.shared.storage.stores import minio_server
 
 pytestmark = [pytest.mark.kafka, pytest.mark.torture]
@@ -121,7 +122,7 @@ def way(
     tmp_path: Path,
 ) -> Iterator[Way]:
     with ExitStack() as stack:
-        kafka = stack.enter_context(running_secured_kafka(stack.enter_context(new_home())))
+        kafka = stack.enter_context(running(SecuredKafka(stack.enter_context(new_home()))))
         lake = LakeSettings.load(lake_url=f"s3://127.0.0.1:{stack.enter_context(minio_server(tmp_path / 'lake'))}")
         documents = mongo.model_copy(update={"mongo_db": f"t_{uuid.uuid4().hex[:10]}"})
         made = Way(kafka, database, documents, lake, tmp_path)
