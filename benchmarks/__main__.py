@@ -48,7 +48,14 @@ PARTS = (
     Part("api", "One prediction", "A prediction through the API, beside a bare FastAPI route."),
     Part("whole", "The whole way", "From files to served predictions, a million bars, by stage."),
     Part("whole:large", "Twelve million bars", "Thirty simulated tickers, evaluation included, by stage.", usual=False),
-    Part("whole:long", "One ticker of 1.85 million bars", "By stage.", usual=False),
+    Part("whole:long", "One ticker of 1.85 million bars", "From a CSV file, by stage.", usual=False),
+    Part(
+        "whole:corrected",
+        "One ticker of 1.85 million bars with corrections",
+        "From the simulated exchange, which reports three bars of a thousand again some minutes later, by stage: each"
+        " such report changes rows of its minutes and of those after it.",
+        usual=False,
+    ),
 )
 
 

@@ -30,12 +30,10 @@ class CsvSet:
         return sum(lines(path) for path in self.files())
 
 
-def simulated_csv(folder: Path, tickers: int, sessions: int) -> CsvSet:
+def simulated_csv(folder: Path, tickers: int, sessions: int, start: date = date(2024, 1, 2)) -> CsvSet:
     """Write bars of the simulated exchange as plain CSV, without the prefix that would mark them as simulated input."""
     folder.mkdir(parents=True)
-    settings = SimulatedSettings.load(
-        simulated_tickers=tickers, simulated_sessions=sessions, simulated_start=date(2024, 1, 2)
-    )
+    settings = SimulatedSettings.load(simulated_tickers=tickers, simulated_sessions=sessions, simulated_start=start)
     source = SimulatedHistory(settings)
     frames: dict[str, list[pl.DataFrame]] = {}
     for unit in source.units():

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ STAGES = {
 }
 SESSION_BARS = 380
 """What a simulated session has, on average."""
+LONG_SESSIONS = 1_850_000 // SESSION_BARS
 
 
 def measure() -> list[str]:
@@ -37,8 +39,15 @@ def large() -> list[str]:
 
 
 def long() -> list[str]:
-    """Measure one simulated ticker with 1.85 million bars."""
-    return lines_of(run_demo("--tickers", "1", "--sessions", str(1_850_000 // SESSION_BARS)))
+    """Measure one ticker with 1.85 million bars from a plain CSV file, as its end shows them."""
+    with tempfile.TemporaryDirectory(prefix="tickerstream-bars-") as folder:
+        bars = simulated_csv(Path(folder) / "csv", 1, LONG_SESSIONS, start=date(2006, 1, 3))
+        return lines_of(run_demo("--bars", str(bars.folder), "--timezone", bars.timezone))
+
+
+def corrected() -> list[str]:
+    """Measure one simulated ticker with 1.85 million bars, three of a thousand of them corrected some minutes later."""
+    return lines_of(run_demo("--tickers", "1", "--sessions", str(LONG_SESSIONS)))
 
 
 def lines_of(report: dict[str, Any]) -> list[str]:
