@@ -23,7 +23,14 @@ UNUSABLE = 2
 
 
 class OneLineErrors(TyperGroup):
-    """A group whose commands end on an error of ours with one line: 2 when a person must act, else 1."""
+    """A group whose commands end on an error with one line: 2 when a person must act, else 1."""
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        """Read what stands before the command's name."""
+        try:
+            return super().make_context(*args, **options)
+        except typer.TyperException as error:
+            raise _misused(error) from error
 
     def invoke(self, ctx: Any) -> Any:
         """Run the chosen command."""
@@ -32,11 +39,32 @@ class OneLineErrors(TyperGroup):
         except TickerstreamError as error:
             print_error(str(error))
             raise typer.Exit(UNUSABLE if isinstance(error, ConfigurationError | ContractError) else FAILED) from error
+        except typer.TyperException as error:
+            raise _misused(error) from error
         except KeyboardInterrupt as error:
             print_error("interrupted; what is confirmed stays, and the same command goes on from there")
             raise typer.Exit(FAILED) from error
+        except typer.Abort as error:
+            print_error("nothing was changed; with --yes nothing is asked")
+            raise typer.Exit(FAILED) from error
         except BrokenPipeError as error:  # `tickerstream ... | head`
             raise typer.Exit(0) from error
+        except OSError as error:
+            if error.filename is None:  # no file or folder that was named by somebody: a fault of ours
+                raise
+            print_error(f"{error.filename}: {error.strerror}. Name one that can be used, or mend it and its rights.")
+            raise typer.Exit(UNUSABLE) from error
+
+
+def _misused(error: typer.TyperException) -> Exception:
+    """Return how to end on arguments that mean nothing, one line being said; on none at all, with the help."""
+    message = error.format_message().replace("Value error, ", "")
+    if not message:  # it was asked for nothing, and the help was shown
+        return error
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "tickerstream"
+    print_error(f"{message.rstrip('.')}. See `{path} --help`.")
+    return typer.Exit(UNUSABLE)
 
 
 def new_group(help_text: str) -> typer.Typer:

@@ -190,8 +190,27 @@ def test_version_and_help_are_there() -> None:
         assert command in shown
 
 
-def test_unknown_option_is_exit_2() -> None:
-    assert run_command("demo", "--no-such-option").exit_code == 2
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("demo", "--no-such-option"), "No such option: --no-such-option. See `"),
+        (("--no-such-option",), "No such option: --no-such-option"),
+        (("backfill", "--source", "crystal"), "'crystal' is not one of 'files', 'simulated', 'alpaca', 'fred'. See `"),
+        (("topics", "no-such-command"), "No such command 'no-such-command'. See `"),
+        (("predict",), "Missing argument 'TICKER...'. See `"),
+        (("up", "--home", "/dev/null/home"), "/dev/null/home: Not a directory. "),
+    ],
+)
+def test_misuse_is_one_line_that_says_what_to_do(arguments: tuple[str, ...], said: str) -> None:
+    result = run_command(*arguments)
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert said in result.stderr
+
+
+def test_group_without_a_command_shows_its_help() -> None:
+    result = run_command("topics")
+    assert "tail" in result.stdout
+    assert result.stderr == ""
 
 
 def test_verify_lookahead_finds_none_on_the_lake(demo: Demo) -> None:
