@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from cli.dlq import read_letters
+from cli.dead_letters import read_letters
 from shared.ports import Position
 from shared.settings import KafkaSettings
 
