@@ -1,7 +1,7 @@
 """An aggregator under test: topics of its own on a real broker, a database, a lake in a folder, a thread to run in."""
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -290,15 +290,7 @@ def ground(
     there = admin.topics()  # on a shared broker another test may have made them with other partitions
     shared = [topic for topic in (FEATURES, START_MODEL, DEAD_LETTERS) if topic.name not in there]
     admin.provision([*(replace(CONTRACTS[topic], name=own) for topic, own in names.items()), *shared])
-    inputs = replace(
-        plain,
-        history=names[plain.history],
-        live=names[plain.live],
-        facts={names[topic]: kind for topic, kind in plain.facts.items()},
-        runs=names[plain.runs],
-        group=f"aggregator-{uuid4().hex[:8]}",
-        lake_group=f"lake-{uuid4().hex[:8]}",
-    )
+    inputs = _renamed(plain, names)
     given = {"aggregator_retry_seconds": 0.2, "aggregator_refresh_seconds": 0.2} | settings
     with KafkaWriter(kafka, "tests") as writer:
         made = Ground(kafka, postgres, lake, inputs, names, writer, AggregatorSettings.load(**given))
@@ -308,6 +300,19 @@ def ground(
             yield made
         finally:
             made.engine.dispose()
+
+
+def _renamed(plain: Inputs, names: Mapping[str, str]) -> Inputs:
+    """The inputs under other names, read by groups of their own."""
+    return replace(
+        plain,
+        history=names[plain.history],
+        live=names[plain.live],
+        facts={names[topic]: kind for topic, kind in plain.facts.items()},
+        runs=names[plain.runs],
+        group=f"aggregator-{uuid4().hex[:8]}",
+        lake_group=f"lake-{uuid4().hex[:8]}",
+    )
 
 
 def tickers_on(partition: int, partitions: int, names: Iterable[str]) -> list[str]:
