@@ -7,7 +7,6 @@ from typing import Annotated, Final
 
 import typer
 from pydantic import ValidationError
-from sqlalchemy import Engine
 
 from cli.app import FAILED, HomeOption, JsonOption
 from cli.options import names_in
@@ -61,7 +60,7 @@ def train(
     output, system = Output.of(as_json), connect(home)
     wish = start_model(tickers or (), names_in(kinds), reason, SystemClock().now())
     with open_engine(system.postgres) as engine:
-        check_trainable(engine, wish.tickers or ())
+        check_trainable(TrainableRows(engine), TickerRegistry(engine), wish.tickers or ())
     send(system.kafka, wish)
     run_id = str(wish.run_id)
     output.line(f"filed as {run_id}", style="green")
@@ -104,13 +103,12 @@ def start_model(tickers: list[str] | tuple[str, ...], kinds: tuple[str, ...], re
         ) from None
 
 
-def check_trainable(engine: Engine, tickers: Sequence[str]) -> None:
+def check_trainable(rows: TrainableRows, registry: TickerRegistry, tickers: Sequence[str]) -> None:
     """Let a wish pass that there is something to train for; without `tickers` all active ones are meant.
 
     Raises:
         ConfigurationError: nothing can be made of it; it names what is lacking.
     """
-    rows = TrainableRows(engine)
     feature_set = rows.feature_set(None)
     if feature_set is None:
         raise ConfigurationError(
@@ -122,7 +120,7 @@ def check_trainable(engine: Engine, tickers: Sequence[str]) -> None:
             f"{lacking[0]} has no feature rows in set {feature_set}{more}, so no model can be made. {_FIRST_ROWS}"
         )
     if not tickers and not rows.active_tickers(feature_set):
-        active = len(TickerRegistry(engine).active())
+        active = len(registry.active())
         if not active:
             raise ConfigurationError(
                 "No ticker is active, so there is nothing to train. Name one that `tickerstream features list` shows, "
