@@ -31,6 +31,19 @@ SessionsOption = Annotated[
     int | None, typer.Option(help="Simulated: how many sessions of history, such as 60.", metavar="N", min=1)
 ]
 SeedOption = Annotated[int | None, typer.Option(help="Simulated: what its world follows from.", metavar="N", min=0)]
+
+
+def _checked_report(path: Path | None) -> Path | None:
+    """Let a path pass that a report can be written to: said now, before hours of work, not at their end."""
+    if path is not None and (path.is_dir() or not path.parent.is_dir()):
+        lack = "it is a folder" if path.is_dir() else f"there is no folder {path.parent}"
+        raise ConfigurationError(f"--report {path}: {lack}. Name a file in a folder that is there.")
+    return path
+
+
+ReportOption = Annotated[
+    Path | None, typer.Option(help="Write the numbers to this file.", metavar="FILE", callback=_checked_report)
+]
 StartOption = Annotated[
     datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day, New York.", metavar="DATE")
 ]

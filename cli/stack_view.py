@@ -120,7 +120,8 @@ COLUMNS = (
 
 def show_status(output: Output, now: StackStatus) -> None:
     """Write a stack's status for people."""
-    output.line(f"{now.home}: {now.message}", style="green" if now.healthy else "red")
+    begin = "" if now.up or now.processes else "; start it with `tickerstream up`"
+    output.line(f"{now.home}: {now.message}{begin}", style="green" if now.healthy else "red")
     if now.processes:
         output.table(COLUMNS, [_row(process) for process in now.processes])
     show_page(output, now)

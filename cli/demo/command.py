@@ -15,6 +15,7 @@ from cli.options import (
     BarsOption,
     FundamentalsOption,
     MacroOption,
+    ReportOption,
     SeedOption,
     SessionsOption,
     TickersOption,
@@ -54,7 +55,7 @@ def demo(
     once: Annotated[bool, typer.Option("--once", help="End after the proof instead of going live.")] = False,
     until: Annotated[Until, typer.Option(help="Go only so far, and start only what that needs.")] = Until.SERVED,
     fresh: Annotated[bool, typer.Option("--fresh", help="Begin empty: what this home stores is removed.")] = False,
-    report: Annotated[Path | None, typer.Option(help="Write the numbers to this file.", metavar="FILE")] = None,
+    report: ReportOption = None,
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:

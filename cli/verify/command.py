@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.app import FAILED, HomeOption, JsonOption, new_group
-from cli.options import names_in, zone_of
+from cli.options import ReportOption, names_in, zone_of
 from cli.output import Output
 from cli.progress import board
 from cli.settings import connect
@@ -45,9 +45,7 @@ def verify_lake(
     ] = None,
     tickers: Annotated[str | None, typer.Option(help="Only these, with commas.", metavar="A,B")] = None,
     topics: Annotated[bool, typer.Option("--topics/--no-topics", help="Compare with the topics.")] = True,
-    report: Annotated[
-        Path | None, typer.Option(help="Write everything found to this JSON file.", metavar="FILE")
-    ] = None,
+    report: ReportOption = None,
     wide: Annotated[bool, typer.Option("--all", help="Show every ticker, however many there are.")] = False,
     as_json: JsonOption = False,
 ) -> None:

@@ -199,6 +199,7 @@ def test_version_and_help_are_there() -> None:
         (("topics", "no-such-command"), "No such command 'no-such-command'. See `"),
         (("predict",), "Missing argument 'TICKER...'. See `"),
         (("up", "--home", "/dev/null/home"), "/dev/null/home: Not a directory. "),
+        (("demo", "--report", "/no/such/report.json"), "there is no folder /no/such. Name"),
     ],
 )
 def test_misuse_is_one_line_that_says_what_to_do(arguments: tuple[str, ...], said: str) -> None:
