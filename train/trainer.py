@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +79,7 @@ class TickerTrainer:
 
         Args:
             jobs: Of one run, ticker and feature set, claimed by us.
-            threads: To fit with.
+            threads: With more than one all kinds are trained at the same time, so that none of the cores is idle.
 
         Raises:
             TransientError: PostgreSQL stayed away; what is not ended is another attempt's once the lease has run out.
@@ -86,19 +87,24 @@ class TickerTrainer:
         try:
             rows, features = self._load(jobs)
             statistics = statistics_of(rows, features)
-            request = self._request(jobs[0], features, threads)
+            at_once = len(jobs) if threads > 1 else 1
+            request = self._request(jobs[0], features, max(1, threads // at_once))
             prepared = prepare(rows, request, JobProgress(self._stores.jobs, self._clock, jobs))
             del rows
         except Exception as error:
             self._fail(jobs, error)
             return
-        for job in jobs:
-            try:
-                self._train_one(job, prepared, statistics)
-            except LostLeaseError as error:
-                _log.warning("dropped: %s", error)
-            except Exception as error:
-                self._fail([job], error)
+        with ThreadPoolExecutor(at_once, thread_name_prefix="kind") as pool:
+            for ended in [pool.submit(self._train_or_fail, job, prepared, statistics) for job in jobs]:
+                ended.result()
+
+    def _train_or_fail(self, job: Job, prepared: PreparedTicker, statistics: dict[str, Any]) -> None:
+        try:
+            self._train_one(job, prepared, statistics)
+        except LostLeaseError as error:
+            _log.warning("dropped: %s", error)
+        except Exception as error:
+            self._fail([job], error)
 
     def _load(self, jobs: Sequence[Job]) -> tuple[pl.DataFrame, list[str]]:
         job = jobs[0]

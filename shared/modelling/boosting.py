@@ -1,6 +1,8 @@
 """LightGBM: gradient boosting, its forest mode, and the binned rows that they share; nulls are kept as nulls."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 import lightgbm
@@ -27,7 +29,9 @@ _BINNING: Parameters = {
 
 
 class BinnedRows:
-    """Rows as bins of each feature, made once and shared by every model that is fitted on them.
+    """Rows as bins of each feature, made when they are first asked for and shared by every model fitted on them.
+
+    Several threads may fit at the same time.
 
     Args:
         rows: Shape (n, features), NaN for null.
@@ -37,8 +41,10 @@ class BinnedRows:
 
     def __init__(self, rows: Rows, seed: int, threads: int) -> None:
         self.parameters: Parameters = {**_BINNING, "seed": seed, "num_threads": threads}
-        self._count = len(rows)
-        self._dataset = lightgbm.Dataset(rows, np.zeros(len(rows)), params=dict(self.parameters)).construct()
+        self._rows = rows
+        self._dataset: Any = None
+        self._is_lent = False
+        self._lock = Lock()
 
     def grow(self, positions: NDArray[np.int64], target: Floats, parameters: Parameters) -> Any:
         """Return a LightGBM booster of ROUNDS trees.
@@ -48,12 +54,26 @@ class BinnedRows:
             target: Of those rows.
             parameters: LightGBM's.
         """
-        dataset = self._dataset
-        if len(positions) != self._count:
-            dataset = dataset.subset(positions.tolist())
-        dataset.construct().set_label(target)
-        # Otherwise LightGBM writes the booster as text and reads it again, to let go of the rows.
-        return lightgbm.train({**self.parameters, **parameters}, dataset, ROUNDS, keep_training_booster=True)
+        with self._lent(positions, target) as dataset:
+            # Otherwise LightGBM writes the booster as text and reads it again, to let go of the rows.
+            return lightgbm.train({**self.parameters, **parameters}, dataset, ROUNDS, keep_training_booster=True)
+
+    @contextmanager
+    def _lent(self, positions: NDArray[np.int64], target: Floats) -> Iterator[Any]:
+        """Lend the bins of these rows with a target; a copy where it is not all rows, or another fit has them."""
+        with self._lock:
+            if self._dataset is None:
+                nothing = np.zeros(len(self._rows))
+                self._dataset = lightgbm.Dataset(self._rows, nothing, params=dict(self.parameters)).construct()
+            copied = self._is_lent or len(positions) != len(self._rows)
+            dataset = self._dataset.subset(positions.tolist()).construct() if copied else self._dataset
+            dataset.set_label(target)
+            self._is_lent = self._is_lent or not copied
+        try:
+            yield dataset
+        finally:
+            if not copied:
+                self._is_lent = False
 
 
 class FittedBooster:

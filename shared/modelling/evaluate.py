@@ -40,14 +40,14 @@ class FoldRows:
         fold: The rows to fit and test on.
         train: Thinned training rows, as places in the labelled rows.
         rows: Their features.
-        binned: Their bins, made when first asked for.
+        binned: Their bins.
         overlap: Thinned rows that one label overlaps with.
     """
 
     fold: Fold
     train: NDArray[np.int64]
     rows: Rows
-    binned: Callable[[], BinnedRows]
+    binned: BinnedRows
     overlap: float
 
 

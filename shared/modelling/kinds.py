@@ -38,7 +38,7 @@ class Sample:
 
     Attributes:
         rows: Feature rows, shape (n, features), NaN for null.
-        binned: The same rows as bins, made when they are first asked for.
+        binned: The same rows as bins.
         positions: The rows that have a target, ascending.
         target: Of those rows: returns, or 1.0 for a rise and 0.0 for a fall.
         overlap: Rows that one label's minutes overlap with (the horizon, less where rows are thinned), at least 1.
@@ -47,7 +47,7 @@ class Sample:
     """
 
     rows: Rows
-    binned: Callable[[], BinnedRows]
+    binned: BinnedRows
     positions: NDArray[np.int64]
     target: Floats
     overlap: float
@@ -140,7 +140,7 @@ def _base(task: Task, sample: Sample) -> float:
 def _lightgbm(name: ModelKind, task: Task, parameters: Callable[[Sample], Parameters]) -> Kind:
     def fit(sample: Sample) -> Fitted:
         base = _base(task, sample)
-        booster = sample.binned().grow(sample.positions, sample.target - base, parameters(sample))
+        booster = sample.binned.grow(sample.positions, sample.target - base, parameters(sample))
         return FittedBooster(booster, base, sample.threads)
 
     return Kind(name, task, "lightgbm", fit, parameters)

@@ -1,9 +1,8 @@
 """Training of one ticker as a pure pipeline: rows in, evaluated models with their bundles out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
 
 import numpy as np
 import polars as pl
@@ -59,6 +58,8 @@ class TrainedModel:
 class PreparedTicker:
     """A ticker's labelled rows, folds and binned features, shared by the kinds that are trained from them.
 
+    Several kinds may be trained at the same time, a thread each.
+
     Args:
         data: The labelled rows.
         request: What is to be trained.
@@ -85,8 +86,8 @@ class PreparedTicker:
         rows = self.data.rows[train]
         return FoldRows(fold, train, rows, self._bins(rows), max(1.0, self.request.horizon_minutes / stride))
 
-    def _bins(self, rows: Rows) -> Callable[[], BinnedRows]:
-        return cache(lambda: BinnedRows(rows, self.request.seed, self.request.threads))
+    def _bins(self, rows: Rows) -> BinnedRows:
+        return BinnedRows(rows, self.request.seed, self.request.threads)
 
 
 def prepare(rows: pl.DataFrame, request: TrainingRequest, progress: Progress | None = None) -> PreparedTicker:

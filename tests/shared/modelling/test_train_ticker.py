@@ -1,5 +1,6 @@
 """The pipeline of one ticker: what its models are made from, what it refuses, and that it repeats itself."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import numpy as np
@@ -103,6 +104,13 @@ def test_train_model_same_rows_and_seed_give_the_same_digest(rows, trained):
 def test_train_model_other_number_of_threads_gives_the_same_digest(rows, trained):
     """Torture, for two threads that spin on a busy machine take minutes."""
     again = train_ticker(rows, request(threads=2), MADE)
+    assert [model.bundle.digest for model in again] == [model.bundle.digest for model in trained.values()]
+
+
+def test_train_model_kinds_at_the_same_time_give_the_same_digests(rows, trained):
+    prepared = prepare(rows, request())
+    with ThreadPoolExecutor(len(MODEL_KINDS)) as pool:
+        again = list(pool.map(lambda kind: train_model(prepared, kind, MADE), MODEL_KINDS))
     assert [model.bundle.digest for model in again] == [model.bundle.digest for model in trained.values()]
 
 

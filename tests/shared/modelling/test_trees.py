@@ -26,7 +26,7 @@ def sample(task: str, nulls: float, seed: int = 1) -> Sample:
     rows[random.random(rows.shape) < nulls] = np.nan
     rows[:, 5] = random.standard_normal(4000)  # a column without any null
     target = (label > 0.5).astype(float) if task == "classification" else label.astype(float)
-    return Sample(rows, lambda: BinnedRows(rows, 1, 1), np.arange(4000), target, 0.01, seed, 1)
+    return Sample(rows, BinnedRows(rows, 1, 1), np.arange(4000), target, 0.01, seed, 1)
 
 
 def walked(trees: Trees, row: np.ndarray) -> float:
