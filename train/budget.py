@@ -9,12 +9,27 @@ BASE_MIB: Final = 140
 COPIES: Final = 2.5
 """The features are held as read, then as the matrix of the fits, and binned. Measured: see train/README.md."""
 BYTES_PER_ROW: Final = 200
-"""Times, labels, answers of each fold and kind, and what evaluation makes of them."""
+"""Times, labels, answers of each fold of a kind, and what evaluation makes of them."""
 
 
-def estimate_mib(rows: int, features: int) -> float:
-    """Return the MiB that training one ticker takes at its peak, its process's libraries left out."""
-    return BASE_MIB + rows * (features * 4 * COPIES + BYTES_PER_ROW) / MIB
+def estimate_mib(rows: int, features: int, kinds: int = 1) -> float:
+    """Return the MiB that training one ticker takes at its peak, its process's libraries left out.
+
+    Args:
+        rows: Its feature rows.
+        features: Features of each.
+        kinds: How many kinds are trained at the same time.
+    """
+    return BASE_MIB + rows * (features * 4 * COPIES + BYTES_PER_ROW * kinds) / MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """How a ticker is trained: so many kinds at the same time, each with so many threads, within so many MiB."""
+
+    at_once: int
+    threads: int
+    mib: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,3 +44,17 @@ class Budget:
         if not running:
             return True
         return len(running) < self.workers and sum(running) + wanted <= self.memory_mib
+
+    def share(self, running: list[float], size: tuple[int, int], kinds: int, cores: int) -> Share:
+        """Return how to train an admitted ticker: with cores to spare all kinds at once, where there is memory for it.
+
+        Args:
+            running: MiB of those that run.
+            size: Its rows and features.
+            kinds: How many kinds of it are to be trained.
+            cores: How many it may use.
+        """
+        together = estimate_mib(*size, kinds)
+        if cores > 1 and sum(running) + together <= self.memory_mib:
+            return Share(kinds, max(1, cores // kinds), together)
+        return Share(1, cores, estimate_mib(*size))

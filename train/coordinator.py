@@ -13,6 +13,7 @@ from shared.storage.deployments import Deployments
 from shared.storage.jobs import Job, LostLeaseError, TrainingJobs, Waiting
 from shared.storage.trainable import TrainableRows
 from train.budget import Budget, estimate_mib
+from train.link import Work
 from train.pool import Death, WorkerPool
 from train.verdicts import judge_metrics
 
@@ -51,7 +52,7 @@ class Coordinator:
         self._lease = lease
         self._worker = worker
         self._clock = clock
-        self._sizes: dict[tuple[str, str], float] = {}
+        self._sizes: dict[tuple[str, str], tuple[int, int]] = {}
         self._unspoken: list[Death] = []
         self.counters: dict[str, int | float] = dict.fromkeys(("claimed", "deaths", "settled"), 0)
 
@@ -101,26 +102,28 @@ class Coordinator:
         for place, waiting in enumerate(found):
             if not self._pool.ready:
                 return
-            mib = self._size(waiting)
-            if not self._budget.admits(self._pool.running, mib):
+            size = self._size(waiting)
+            if not self._budget.admits(self._pool.running, estimate_mib(*size)):
                 continue
             jobs = self._stores.jobs.claim(waiting.run_id, waiting.ticker, self._worker, self._lease)
             if jobs:
                 self.counters["claimed"] += len(jobs)
-                self._pool.start(jobs, mib, self._threads(len(found) - place))
+                cores = self._idle_cores(len(found) - place)
+                share = self._budget.share(self._pool.running, size, len(jobs), cores)
+                self._pool.start(Work(jobs, share.at_once, share.threads), share.mib, cores)
 
-    def _threads(self, tickers: int) -> int:
-        """Return how many threads the next of so many tickers gets: cores that no other ticker would use."""
-        return max(1, (self._budget.workers - self._pool.threads) // tickers)
+    def _idle_cores(self, tickers: int) -> int:
+        """Return how many cores the next of so many tickers gets: those that no other ticker would use."""
+        return max(1, (self._budget.workers - self._pool.cores) // tickers)
 
-    def _size(self, waiting: Waiting) -> float:
-        """Return what a ticker needs, in MiB; asked once a ticker and run."""
+    def _size(self, waiting: Waiting) -> tuple[int, int]:
+        """Return how many rows and features a ticker has; asked once a ticker and run."""
         key = (waiting.run_id, waiting.ticker)
         if key not in self._sizes:
             if len(self._sizes) > 10_000:
                 self._sizes.clear()
             rows = self._stores.trainable.count(waiting.ticker, waiting.feature_set)
-            self._sizes[key] = estimate_mib(rows, len(self._stores.trainable.features(waiting.feature_set)))
+            self._sizes[key] = rows, len(self._stores.trainable.features(waiting.feature_set))
         return self._sizes[key]
 
     def _account(self, death: Death) -> None:

@@ -38,12 +38,16 @@ class WorkerSettings:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What a worker is handed: the jobs of one ticker and run, and how many threads may fit them.
+    """What a worker is handed. The models are the same with any number of threads.
 
-    The models are the same with any number of threads.
+    Attributes:
+        jobs: Of one ticker and run.
+        at_once: How many of them are trained at the same time.
+        threads: To fit each of these with.
     """
 
     jobs: Sequence[Job]
+    at_once: int
     threads: int
 
 

@@ -27,14 +27,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True, eq=False)
 class Worker:
-    """One process. `jobs` is its work, `mib` and `threads` its share of the budget, times are monotonic seconds."""
+    """One process. `jobs` is its work, `mib` and `cores` its share of the budget, times are monotonic seconds."""
 
     process: BaseProcess
     link: Connection
     ready: bool = False
     jobs: Sequence[Job] = ()
     mib: float = 0.0
-    threads: int = 1
+    cores: int = 1
     heard: float = field(default_factory=time.monotonic)
     idle_since: float = field(default_factory=time.monotonic)
 
@@ -82,9 +82,9 @@ class WorkerPool:
         return [worker.mib for worker in self._workers if worker.busy]
 
     @property
-    def threads(self) -> int:
-        """Return how many threads the busy workers fit with."""
-        return sum(worker.threads for worker in self._workers if worker.busy)
+    def cores(self) -> int:
+        """Return how many cores the busy workers use."""
+        return sum(worker.cores for worker in self._workers if worker.busy)
 
     @property
     def ready(self) -> int:
@@ -96,13 +96,13 @@ class WorkerPool:
         while len(self._workers) < wanted:
             self._fork()
 
-    def start(self, jobs: Sequence[Job], mib: float, threads: int) -> None:
-        """Hand a ticker's jobs to a worker that is ready."""
+    def start(self, work: Work, mib: float, cores: int) -> None:
+        """Hand a ticker's jobs to a worker that is ready, with its share of memory and cores."""
         worker = next(worker for worker in self._workers if worker.ready)
-        worker.ready, worker.jobs, worker.mib, worker.threads = False, jobs, mib, threads
+        worker.ready, worker.jobs, worker.mib, worker.cores = False, work.jobs, mib, cores
         worker.heard = time.monotonic()
         try:
-            worker.link.send(Work(jobs, threads))
+            worker.link.send(work)
         except (BrokenPipeError, ConnectionResetError):
             _log.warning("%s is gone before it began", worker.process.name)  # `wait` tells of its death
 

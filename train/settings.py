@@ -20,7 +20,7 @@ class TrainSettings(Settings):
 
     train_workers: int = Field(default_factory=cores, ge=1, le=256, description="tickers trained at the same time")
     train_memory_mib: int = Field(
-        2048, ge=256, description="what all workers together may need; a ticker that needs more is trained alone"
+        3072, ge=256, description="what all workers together may need; a ticker that needs more is trained alone"
     )
     train_lease_seconds: float = Field(
         30.0, ge=1, le=3600, description="a worker that is silent for so long loses its jobs to another"

@@ -31,7 +31,7 @@ from shared.storage.feature_reader import FeatureReader
 from shared.storage.jobs import Job, LostLeaseError, TrainingJobs
 from shared.storage.models import NewModel
 from shared.storage.trainable import TrainableRows
-from train.link import Outcome
+from train.link import Outcome, Work
 from train.policy import decide
 from train.progress import JobProgress
 from train.statistics import statistics_of
@@ -74,27 +74,26 @@ class TickerTrainer:
         self._clock = clock
         self._tell = tell
 
-    def train(self, jobs: Sequence[Job], threads: int = 1) -> None:
+    def train(self, work: Work) -> None:
         """Bring every job to an end: done, failed for good, or back in the queue.
 
         Args:
-            jobs: Of one run, ticker and feature set, claimed by us.
-            threads: With more than one all kinds are trained at the same time, so that none of the cores is idle.
+            work: The jobs, claimed by us.
 
         Raises:
             TransientError: PostgreSQL stayed away; what is not ended is another attempt's once the lease has run out.
         """
+        jobs = work.jobs
         try:
             rows, features = self._load(jobs)
             statistics = statistics_of(rows, features)
-            at_once = len(jobs) if threads > 1 else 1
-            request = self._request(jobs[0], features, max(1, threads // at_once))
+            request = self._request(jobs[0], features, work.threads)
             prepared = prepare(rows, request, JobProgress(self._stores.jobs, self._clock, jobs))
             del rows
         except Exception as error:
             self._fail(jobs, error)
             return
-        with ThreadPoolExecutor(at_once, thread_name_prefix="kind") as pool:
+        with ThreadPoolExecutor(work.at_once, thread_name_prefix="kind") as pool:
             for ended in [pool.submit(self._train_or_fail, job, prepared, statistics) for job in jobs]:
                 ended.result()
 

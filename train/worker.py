@@ -51,7 +51,7 @@ def work(settings: WorkerSettings, parent: Connection, name: str) -> None:
         renewal.say(READY)
         while (taken := _next(parent)) is not None:
             renewal.of = taken.jobs
-            trainer.train(taken.jobs, taken.threads)
+            trainer.train(taken)
             renewal.of = ()
             renewal.say(READY)
 

@@ -78,8 +78,27 @@ def test_budget_holds_unless_one_is_alone(running: list[float], wanted: float, w
         assert sum(running) + wanted <= memory
 
 
+@pytest.mark.parametrize(
+    ("cores", "memory", "running", "expected"),
+    [
+        (2, 1024, [], (3, 1)),
+        (6, 1024, [], (3, 2)),
+        (1, 1024, [], (1, 1)),  # the other core is another ticker's
+        (2, 240, [], (1, 2)),
+        (2, 1024, [900.0], (1, 2)),
+    ],
+)
+def test_share_with_cores_to_spare_trains_all_kinds_at_once_within_memory(
+    cores: int, memory: float, running: list[float], expected: tuple[int, int]
+) -> None:
+    share = Budget(2, memory).share(running, (100_000, 75), 3, cores)
+    assert (share.at_once, share.threads) == expected
+    assert share.mib == estimate_mib(100_000, 75, share.at_once)
+
+
 def test_estimate_grows_with_rows_and_features() -> None:
     assert estimate_mib(0, 60) < estimate_mib(100_000, 60) < estimate_mib(100_000, 80) < estimate_mib(200_000, 80)
+    assert estimate_mib(100_000, 80) < estimate_mib(100_000, 80, kinds=3)
 
 
 def rows_of(closes: list[float], gap_after: int) -> pl.DataFrame:
