@@ -22,6 +22,7 @@ class CommandSettings(Settings):
         None, description="services that run elsewhere, for `status`: name=http://host:port of METRICS_PORT, ..."
     )
     predictor_url: str = Field("http://127.0.0.1:8080/", description="where the predictor answers")
+    predictor_page: str | None = Field(None, description="where a person opens its page, if that is another address")
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,7 +134,7 @@ def _running(home: Path | None) -> tuple[StackStatus, PostgresSettings | None]:
     given = CommandSettings.load()
     if home is None and given.tickerstream_services:
         services = parse_services(given.tickerstream_services)
-        return ask_services(services, given.predictor_url), PostgresSettings.load()
+        return ask_services(services, given.predictor_page or given.predictor_url), PostgresSettings.load()
     where = resolve_home(home)
     now = status(where)
     trains = any(process.name == TRAIN.name for process in now.processes)

@@ -28,6 +28,7 @@ def test_predictions_go_on_as_the_exchange_does(stack: Stack) -> None:
 
 def test_status_in_the_command_container_shows_every_service(stack: Stack) -> None:
     shown = stack.cli("status").stdout
+    assert f"page: http://127.0.0.1:{stack.setting('PREDICTOR_PORT')}/" in shown
     for name in ("consumers", "consumers-predictions", "aggregator", "train", "predictor"):
         assert name in shown
 
