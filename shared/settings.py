@@ -71,6 +71,9 @@ class PostgresSettings(Settings):
     postgres_db: str = "tickerstream"
     postgres_user: str = "tickerstream"
     postgres_password: SecretStr = SecretStr("")
+    postgres_idle_seconds: float = Field(
+        60.0, gt=0, le=3600, description="a transaction that is silent for so long is ended, and lets go of its locks"
+    )
 
 
 class MongoSettings(Settings):

@@ -16,7 +16,6 @@ from shared.settings import PostgresSettings
 CONNECT_SECONDS: Final = 5
 STATEMENT_MILLISECONDS: Final = 60_000
 SILENCE_MILLISECONDS: Final = 30_000
-IDLE_MILLISECONDS: Final = 60_000
 # libpq gives no code for a refused login, only words.
 _REFUSED_LOGIN: Final = re.compile(
     r'password authentication failed|no password supplied|no pg_hba\.conf entry|(role|database) "[^"]*" does not exist'
@@ -41,7 +40,7 @@ def make_engine(settings: PostgresSettings) -> Engine:
     )
     options = (
         f"-c statement_timeout={STATEMENT_MILLISECONDS} -c timezone=UTC "
-        f"-c idle_in_transaction_session_timeout={IDLE_MILLISECONDS}"
+        f"-c idle_in_transaction_session_timeout={round(1000 * settings.postgres_idle_seconds)}"
     )
     arguments = {
         "connect_timeout": CONNECT_SECONDS,

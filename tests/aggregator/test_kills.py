@@ -162,7 +162,8 @@ def test_member_that_slept_is_fenced_and_leaves_nothing_behind(own: Ground) -> N
     frame = bars(days=12, minutes=40)
     own.history(frame[:40])
     beats = own.lake / "sleeper.json"
-    with process(own, "aggregator.before_copy=stop@2", HEARTBEAT_FILE=str(beats)) as sleeper:
+    sleepy = {"HEARTBEAT_FILE": str(beats), "POSTGRES_IDLE_SECONDS": "5"}
+    with process(own, "aggregator.before_copy=stop@2", **sleepy) as sleeper:
         own.await_rows(40, seconds=60)
         own.history(frame[40:200])
         eventually(lambda: _is_stopped(sleeper.pid or 0), seconds=60, failing="it stops at the failpoint")

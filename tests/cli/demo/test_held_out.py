@@ -2,6 +2,7 @@
 
 import io
 import threading
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -47,8 +48,9 @@ def test_single_session_is_not_kept_back(tmp_path: Path) -> None:
 def producer_child() -> psutil.Process | None:
     """Return the live producer that is a child of this process."""
     for child in psutil.Process().children():
-        if "--live" in (line := child.cmdline()) and "producers" in line:
-            return child
+        with suppress(psutil.NoSuchProcess):  # it has just ended
+            if "--live" in (line := child.cmdline()) and "producers" in line:
+                return child
     return None
 
 

@@ -37,6 +37,7 @@ FIXED = {
 ABSENT = {
     "KAFKA_SSL_CA_LOCATION",  # the stack's own network carries no TLS
     "TICKERSTREAM_FAILPOINTS",  # tests only
+    "POSTGRES_IDLE_SECONDS",  # nobody has a reason to change it there
     "TICKERSTREAM_CACHE",  # the embedded stack only
 }
 
