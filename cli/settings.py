@@ -71,7 +71,7 @@ def embedded(home: Home, *, must_be_up: bool = True) -> Connection:
     """
     where = addresses(home)
     if must_be_up and not status(home).up:
-        raise ConfigurationError(f"The stack in {home.root} is not up; start it with `tickerstream up`.")
+        raise ConfigurationError(f"The stack in {home.root} is not up; start it with `{home.command('up')}`.")
     return Connection(
         home,
         KafkaSettings.load(kafka_bootstrap_servers=where.kafka_bootstrap_servers),

@@ -73,6 +73,8 @@ def up(
     for process in now.processes:
         if process.state in {"failed", "restarting", "lost"}:
             output.line(f"{process.name} {process.state} (exit {process.last_exit}): {process.detail}", style="red")
+    if not now.healthy:
+        output.line(f"{now.message}: `{where.command('status')}` tells how it goes on", style="yellow")
     show_page(output, now)
     output.document({"already_up": started.already_up, "seconds": round(started.seconds, 3), **asdict(now)})
     if not now.healthy:
@@ -166,7 +168,7 @@ def logs(
 def _choose_logs(home: Home, name: str | None) -> dict[str, Path]:
     there = {log.stem: log for log in sorted(home.logs.glob("*.log"))}
     if not there:
-        raise ConfigurationError(f"There are no logs in {home.root}; start a stack with `tickerstream up`.")
+        raise ConfigurationError(f"There are no logs in {home.root}; start a stack with `{home.command('up')}`.")
     if name is None:
         return there
     if name not in there:

@@ -1,5 +1,6 @@
 """How the embedded stack looks while it starts and runs: a bar and a table on a terminal, plain lines in a pipe."""
 
+import shlex
 import threading
 import time
 from types import TracebackType
@@ -120,7 +121,7 @@ COLUMNS = (
 
 def show_status(output: Output, now: StackStatus) -> None:
     """Write a stack's status for people."""
-    begin = "" if now.up or now.processes else "; start it with `tickerstream up`"
+    begin = "" if now.up or now.processes else f"; start it with `tickerstream up --home {shlex.quote(now.home)}`"
     output.line(f"{now.home}: {now.message}{begin}", style="green" if now.healthy else "red")
     if now.processes:
         output.table(COLUMNS, [_row(process) for process in now.processes])

@@ -1,5 +1,6 @@
 """What a person may try after a demo, as commands that work on the same home."""
 
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -31,7 +32,7 @@ NEXT_ONCE: Final = (
 
 def home_option(home: Path | None) -> str:
     """Return what has to be added to a command so that it works on the same home."""
-    return f" --home {home}" if home else ""
+    return f" --home {shlex.quote(str(home))}" if home else ""
 
 
 def show_next(
@@ -50,7 +51,7 @@ def show_next(
     output.line(f"what to try next{where}:", style="bold")
     if shutil.which("tickerstream") is None:
         output.line(f"  . {Path(sys.prefix) / 'bin' / 'activate'}   (so that the command is found)")
-    names = {"ticker": ticker or "TICKER", "home": home_option(home)}
+    names = {"ticker": shlex.quote(ticker or "TICKER"), "home": home_option(home)}
     lines = [(command.format(**names), what) for command, what in commands]
     width = max(len(command) for command, _ in lines)
     for command, what in lines:

@@ -81,13 +81,20 @@ def read_bars(path: Path, zone: ZoneInfo | None) -> RawBars:
 
 
 def ticker_of(path: Path) -> str:
-    """Return the ticker that a path tells: a folder `ticker=AAA`, the file's name, its folder's if that is a date."""
+    """Return the ticker that a path tells: a folder `ticker=AAA`, the file's name, its folder's if that is a date.
+
+    Raises:
+        RefusedFileError: it tells none.
+    """
     named = [part.partition("=")[2] for part in path.parts if part.lower().startswith(("ticker=", "symbol="))]
     if named:
         return named[-1].upper()
     name = re.sub(r"(\.(csv|txt|gz|parquet|pq|zip))+$", "", path.name, flags=re.IGNORECASE)
     first = re.split(r"[_ ]", name)[0]
-    return (path.parent.name if re.fullmatch(r"[\d-]*", first) else first).upper()
+    ticker = (path.parent.name if re.fullmatch(r"[\d-]*", first) else first).upper()
+    if not re.fullmatch(r"[A-Z0-9][A-Z0-9._=-]{0,31}", ticker):
+        raise RefusedFileError(f"its name tells no ticker: {ticker!r}")
+    return ticker
 
 
 def _from_table(table: pa.Table, path: Path, zone: ZoneInfo | None) -> RawBars:

@@ -67,7 +67,7 @@ def addresses(home: Home) -> Addresses:
     """
     ports = load_ports(home.ports_file)
     if not set(SERVER_PORTS) <= set(ports):
-        raise ConfigurationError(f"There is no stack in {home.root}; start one with `tickerstream up`.")
+        raise ConfigurationError(f"There is no stack in {home.root}; start one with `{home.command('up')}`.")
     return Addresses(
         home,
         kafka_bootstrap_servers=f"{LOOPBACK}:{ports['kafka']}",

@@ -1,5 +1,6 @@
 """The folders and files of one embedded stack, all below its home."""
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,10 @@ class Home:
 
     root: Path
     cache: Path
+
+    def command(self, name: str) -> str:
+        """Return the command line that does this to the stack in this home."""
+        return f"tickerstream {name} --home {shlex.quote(str(self.root))}"
 
     @property
     def data(self) -> Path:

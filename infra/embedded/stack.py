@@ -165,7 +165,7 @@ def restart(home: Home, name: str, timeout: float = START_SECONDS) -> UnitState:
     supervisor = find_supervisor(home)
     state = current_state(home)
     if supervisor is None or state is None:
-        raise ConfigurationError(f"The stack in {home.root} is not up; start it with `tickerstream up`.")
+        raise ConfigurationError(f"The stack in {home.root} is not up; start it with `{home.command('up')}`.")
     before = state.unit(name)
     if before is None or before.kind == "job":
         names = ", ".join(unit.name for unit in state.units if unit.kind != "job")

@@ -52,6 +52,7 @@ _WAITING: Final = frozenset(
         KafkaError.FENCED_LEADER_EPOCH,
         KafkaError.OFFSET_NOT_AVAILABLE,
         KafkaError.THROTTLING_QUOTA_EXCEEDED,
+        KafkaError.KAFKA_STORAGE_ERROR,
     }
 )
 
@@ -114,6 +115,8 @@ def translated(error: KafkaError, doing: str) -> TickerstreamError:
     said = f"Kafka failed at {doing}: {error.str()} ({error.name()})"
     if error.code() in _DENIED:
         return ConfigurationError(f"{said}. Check KAFKA_SECURITY_PROTOCOL, KAFKA_SASL_* and the user's rights.")
+    if error.code() == KafkaError.KAFKA_STORAGE_ERROR:
+        return TransientError(f"{said}. Its disk is full or damaged: make room on it, and start Kafka again.")
     if is_waiting(error):
         return TransientError(f"{said}. It is tried again; if it stays, check that the broker runs.")
     return TickerstreamError(f"{said}. Look at the broker's log.")

@@ -37,7 +37,10 @@ def terminal(home: Home) -> Iterator[Terminal]:
 
 
 def test_commands_without_a_stack_say_so(terminal: Terminal) -> None:
-    assert terminal.run("status") == (1, f"{terminal.home.root}: not up; start it with `tickerstream up`\n")
+    assert terminal.run("status") == (
+        1,
+        f"{terminal.home.root}: not up; start it with `{terminal.home.command('up')}`\n",
+    )
     assert terminal.run("down") == (0, f"nothing is up in {terminal.home.root}\n")
     code, text = terminal.run("restart", "kafka")
     assert (code, "is not up; start it with" in text) == (2, True)

@@ -155,6 +155,16 @@ def test_folder_without_files_is_a_configuration_error(tmp_path: Path) -> None:
         read_source(Source(tmp_path))
 
 
+@pytest.mark.parametrize("name", [";rm.csv", "-.csv", "$(x)_1min.csv"])
+def test_file_whose_name_tells_no_ticker_is_refused(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "%"
+    folder.mkdir()
+    (folder / name).write_text(AWARE)
+    source = read_source(Source(folder))
+    assert "tells no ticker" in source.files[0].refused
+    assert source.bars.tickers == []
+
+
 @pytest.mark.parametrize(
     ("path", "ticker"),
     [
