@@ -42,7 +42,7 @@ class OneLineErrors(TyperGroup):
         except typer.TyperException as error:
             raise _misused(error) from error
         except KeyboardInterrupt as error:
-            print_error("interrupted; what is confirmed stays, and the same command goes on from there")
+            print_error("interrupted; what is stored stays, and the same command may be given again")
             raise typer.Exit(FAILED) from error
         except typer.Abort as error:
             print_error("nothing was changed; with --yes nothing is asked")

@@ -20,11 +20,12 @@ from cli.options import (
     day_of,
     names_in,
 )
-from cli.output import Column, Output, duration, number
+from cli.output import Output, duration
 from cli.pipeline.backfill import BackfillRun, Result
 from cli.pipeline.plan import Choice, declare, plan
 from cli.progress import board
 from cli.settings import Connection, connect
+from cli.tables import Column, number
 from cli.tickers import registry_of
 
 EXAMPLES = """

@@ -7,8 +7,9 @@ import typer
 from cli.app import FAILED, HomeOption, JsonOption, new_group
 from cli.dead_letters import Group, Numbered, grouped, letter_of, read_letters, replay_refusal, send_back
 from cli.decoding import bars_line, decode_value, hex_dump, origin_of, texts
-from cli.output import Column, Output, number
+from cli.output import Output
 from cli.settings import connect
+from cli.tables import Column, number
 from shared.contracts.bars import decode_bars
 from shared.contracts.dead_letters import DeadLetter
 from shared.errors import ConfigurationError, PoisonMessageError
@@ -52,9 +53,15 @@ def list_letters(
     elif not groups:
         output.line("no dead letters", style="green")
     else:
-        titles = (number("letters"), number("rows"), Column("service"), Column("origin"), Column("ids"))
+        titles = (
+            number("letters"),
+            number("rows"),
+            Column("service", spare=1),
+            Column("origin", wraps=True),
+            Column("ids"),
+        )
         output.table(
-            [Column("error class", style="bold"), *titles, Column("first reason")],
+            [Column("error class", style="bold"), *titles, Column("first reason", wraps=True)],
             [[g.error_class, g.letters, g.rows, g.service, g.origin, _ids(g), g.reason] for g in groups],
         )
 
@@ -82,7 +89,7 @@ def show(
         "content": kept,
         "replay": replay_refusal(letter, None) or f"possible: tickerstream dlq replay {found.id}",
     }
-    output.table([Column("", style="bold"), Column("")], list(facts.items()))
+    output.table([Column("", style="bold"), Column("", wraps=True)], list(facts.items()))
     for name, text in texts(letter.headers or {}).items():
         output.line(f"header {name}: {text}", style="dim")
     for line in _content(letter):
@@ -126,7 +133,12 @@ def _list_each(output: Output, letters: list[Numbered]) -> None:
     if output.json:
         output.document([_document(item) for item in letters])
         return
-    titles = (Column("error class"), Column("origin"), number("bytes"), Column("reason"))
+    titles = (
+        Column("error class"),
+        Column("origin", wraps=True),
+        number("bytes", spare=1),
+        Column("reason", wraps=True),
+    )
     output.table(
         [number("id", style="bold"), *titles],
         [[n.id, n.letter.error_class, origin_of(n.letter), n.letter.length, n.letter.reason] for n in letters],

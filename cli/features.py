@@ -6,10 +6,11 @@ from typing import Annotated
 import typer
 
 from cli.app import HomeOption, JsonOption, new_group
-from cli.output import Cell, Column, Output, number
+from cli.output import Output
 from cli.pipeline.rebuild import Rebuild
 from cli.progress import board
 from cli.settings import connect
+from cli.tables import Cell, Column, number
 from shared.clock import SystemClock
 from shared.storage.feature_reader import Coverage, FeatureReader
 from shared.storage.feature_tables import activate, feature_set, feature_sets
@@ -95,8 +96,8 @@ def catalogue(as_json: JsonOption = False) -> None:
         fields = ("name", "group", "timeframe", "lookback", "scale_free", "meaning", "formula", "source", "version")
         output.document([{field: getattr(feature, field) for field in fields} for feature in CATALOGUE])
         return
-    columns = [Column("feature", style="bold"), Column("group"), Column("of"), number("look-back")]
+    columns = [Column("feature", style="bold"), Column("group"), Column("of"), number("look-back", spare=1)]
     output.table(
-        [*columns, Column("model"), Column("meaning")],
+        [*columns, Column("model", spare=2), Column("meaning", wraps=True)],
         [[f.name, f.group, f.timeframe, f.lookback, f.scale_free, f.meaning] for f in CATALOGUE],
     )

@@ -10,8 +10,9 @@ import pyarrow as pa
 import typer
 
 from cli.app import HomeOption, JsonOption, new_group
-from cli.output import Cell, Column, Output, number, size_of
+from cli.output import Output, size_of
 from cli.settings import connect
+from cli.tables import Cell, Column, number
 from cli.verify.lake_objects import LakeFiles, Listed, UnreadableError
 from shared.contracts.lake import STOCK
 from shared.errors import ConfigurationError

@@ -8,8 +8,9 @@ import typer
 from pydantic import ValidationError
 
 from cli.app import HomeOption, JsonOption, new_group
-from cli.output import Cell, Column, Output, number
+from cli.output import Output
 from cli.settings import connect
+from cli.tables import Cell, Column, number
 from shared.errors import ConfigurationError
 from shared.modelling.evaluation import Evaluation, Primary
 from shared.storage.models import Model, ModelRegistry
@@ -45,7 +46,13 @@ def list_models(
         output.line("no model yet; `tickerstream train TICKER` makes one", style="yellow")
         return
     columns = [Column("ticker", style="bold"), Column("kind"), number("version"), Column("verdict"), number("gain")]
-    columns += [number("sessions"), number("rows"), Column("trained to"), Column("serves"), Column("model")]
+    columns += [
+        number("sessions", spare=2),
+        number("rows", spare=3),
+        Column("trained to", spare=4),
+        Column("serves", spare=5),
+        Column("model"),
+    ]
     output.table(columns, [_row(model, model.model_id in serving) for model in found])
 
 

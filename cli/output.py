@@ -9,43 +9,8 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
-Cell = str | int | float | bool | None
-NOTHING = "-"
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of a table.
-
-    Attributes:
-        title: Its heading.
-        right: Whether it holds numbers, which stand to the right.
-        style: rich's style of its cells.
-    """
-
-    title: str
-    right: bool = False
-    style: str = ""
-
-
-def number(title: str, style: str = "") -> Column:
-    """Return a column of numbers."""
-    return Column(title, right=True, style=style)
-
-
-def as_text(cell: Cell) -> str:
-    """Return a cell for people: thousands set apart, what is missing as a dash, never a guess."""
-    if cell is None:
-        return NOTHING
-    if isinstance(cell, bool):
-        return "yes" if cell else "no"
-    if isinstance(cell, int):
-        return f"{cell:,}"
-    if isinstance(cell, float):
-        return f"{cell:,.1f}"
-    return cell
+from cli.tables import Cell, Column, drawn
 
 
 @dataclass(frozen=True)
@@ -81,15 +46,7 @@ class Output:
             for row in rows:
                 print("\t".join(_plain(cell) for cell in row), file=self.console.file)
             return
-        drawn = Table(title=title or None, title_justify="left", title_style="bold", header_style="bold", box=None)
-        drawn.pad_edge = False
-        for column in columns:
-            drawn.add_column(
-                column.title, justify="right" if column.right else "left", style=column.style or None, overflow="fold"
-            )
-        for row in rows:
-            drawn.add_row(*(escape(as_text(cell)) for cell in row))
-        self.console.print(drawn)
+        self.console.print(drawn(self.console, columns, list(rows), title))
 
     def document(self, value: Any) -> None:
         """Write one JSON value, if this command was asked for JSON."""

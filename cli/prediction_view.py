@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from cli.output import Cell, Column, Output, number
+from cli.output import Output
+from cli.tables import Cell, Column, number
 from shared.contracts.predictions import ModelAnswer, Prediction
 from shared.contracts.training import MODEL_KINDS
 
@@ -14,9 +15,16 @@ NO_SKILL = (
 
 def show_predictions(output: Output, predictions: Sequence[Prediction]) -> None:
     """Write a row a ticker, then what a verdict means."""
-    kinds = [Column(kind) for kind in MODEL_KINDS]
+    kinds = [Column(kind, spare=2) for kind in MODEL_KINDS]
     columns = [Column("ticker", style="bold"), Column("as of, UTC"), number("close"), number("expected")]
-    columns += [number("level"), number("up"), Column("leads"), *kinds, Column("baseline"), Column("data")]
+    columns += [
+        number("level", spare=1),
+        number("up"),
+        Column("leads"),
+        *kinds,
+        Column("baseline", spare=3),
+        Column("data"),
+    ]
     output.table(columns, [_row(one) for one in predictions])
     if any(answer.verdict != "skill" for one in predictions for answer in one.models):
         output.line(NO_SKILL, style="dim")

@@ -12,8 +12,10 @@ from rich.text import Text
 from cli.output import Output, duration
 
 SECONDS_BETWEEN_LINES: Final = 5.0
-# Before this a rate says nothing.
+# Before this a rate says nothing, and time left even less.
 LEAST_SECONDS: Final = 0.5
+LEAST_SHARE: Final = 0.02
+LEAST_COUNT: Final = 3
 
 
 @dataclass
@@ -80,6 +82,8 @@ class Line:
         if self.before or not self.count or self.elapsed < LEAST_SECONDS:
             return ""
         a_second = self.count / self.elapsed
+        if a_second < 1 and self.seconds is None and self.count < LEAST_COUNT:
+            return ""
         return f"{a_second:,.0f} {self.unit}/s" if a_second >= 1 else f"{60 * a_second:,.1f} {self.unit}/min"
 
     @property
@@ -87,7 +91,7 @@ class Line:
         """Return how long it still takes at this rate, or how long it took."""
         if self.seconds is not None:
             return f"in {duration(self.seconds)}"
-        if not self.share or self.elapsed < LEAST_SECONDS:
+        if not self.share or self.share < LEAST_SHARE or self.elapsed < 2 * LEAST_SECONDS:
             return ""
         return f"{duration(self.elapsed * (1 - self.share) / self.share)} left"
 

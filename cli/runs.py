@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 import typer
 
 from cli.app import HomeOption, JsonOption, new_group
-from cli.output import Column, Output, number
+from cli.output import Output
 from cli.run_progress import downstream
 from cli.settings import connect
+from cli.tables import Column, number
 from shared.clock import SystemClock
 from shared.contracts.runs import RunAborted, RunDeclared, TopicConfirmed, decode_run_event
 from shared.contracts.topics import RUNS
@@ -82,7 +83,14 @@ def list_runs(home: HomeOption = None, as_json: JsonOption = False) -> None:
     if not runs:
         output.line("no runs yet; `tickerstream demo` or `tickerstream backfill` makes one", style="yellow")
         return
-    titles = (Column("state"), Column("source"), number("attempts"), Column("begun"), Column("topics"), number("rows"))
+    titles = (
+        Column("state"),
+        Column("source"),
+        number("attempts", spare=1),
+        Column("begun", spare=2),
+        Column("topics", wraps=True),
+        number("rows"),
+    )
     output.table([Column("run", style="bold"), *titles], [_row(run) for run in runs])
 
 
@@ -103,7 +111,13 @@ def show(
         output.line(f"  {name}: {value}", style="dim")
     if run.aborted:
         output.line(f"given up at {run.aborted.at:%Y-%m-%d %H:%M:%S} UTC: {run.aborted.reason}", style="yellow")
-    titles = (number("records"), number("rows"), number("rejected"), number("duplicates"), Column("next offsets"))
+    titles = (
+        number("records"),
+        number("rows"),
+        number("rejected"),
+        number("duplicates"),
+        Column("next offsets", wraps=True),
+    )
     output.table([Column("topic", style="bold"), *titles], [_topic_row(event) for event in run.confirmed.values()])
     for topic in run.document()["waiting_for"]:
         output.line(f"{topic}: not confirmed yet")

@@ -9,7 +9,8 @@ from typing import Self
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TransferSpeedColumn
 from rich.status import Status
 
-from cli.output import Column, Output, duration, number, size_of
+from cli.output import Output, duration, size_of
+from cli.tables import Column, number
 from infra.embedded.state import StackState
 from infra.embedded.status import ProcessStatus, StackStatus
 
@@ -108,14 +109,14 @@ class StartReport:
 COLUMNS = (
     Column("process", style="bold"),
     Column("state"),
-    number("pid"),
+    number("pid", spare=1),
     number("port"),
     number("rss MiB"),
-    number("peak MiB"),
+    number("peak MiB", spare=2),
     number("up"),
     number("restarts"),
-    number("beat"),
-    Column("detail"),
+    number("beat", spare=3),
+    Column("detail", wraps=True),
 )
 
 

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from cli.app import HomeOption, JsonOption, new_group
-from cli.output import Column, Output
+from cli.output import Output
 from cli.settings import connect
+from cli.tables import Column
 from shared.settings import PostgresSettings
 from shared.storage.postgres import make_engine
 from shared.storage.tickers import TickerRegistry
@@ -39,7 +40,7 @@ def list_tickers(
         output.document([asdict(ticker) for ticker in found])
         return
     output.table(
-        [Column("ticker", style="bold"), Column("name"), Column("active"), Column("since")],
+        [Column("ticker", style="bold"), Column("name", wraps=True), Column("active"), Column("since")],
         [[t.ticker, t.name or None, t.active, f"{t.added_at:%Y-%m-%d}"] for t in found],
     )
 

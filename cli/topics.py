@@ -7,8 +7,9 @@ import typer
 
 from cli.app import HomeOption, JsonOption, new_group
 from cli.decoding import as_document, as_line
-from cli.output import Column, Output, number
+from cli.output import Output
 from cli.settings import connect
+from cli.tables import Column, number
 from shared.contracts.topics import with_macro_named
 from shared.errors import ConfigurationError
 from shared.kafka.admin import KafkaAdmin
@@ -59,9 +60,10 @@ def list_topics(home: HomeOption = None, as_json: JsonOption = False) -> None:
     if as_json:
         output.document(documents)
         return
-    columns = [Column("topic", style="bold"), number("partitions"), number("records"), Column("schema"), Column("key")]
+    columns = [Column("topic", style="bold"), number("partitions"), number("records"), Column("schema")]
     keys = ("topic", "partitions", "records", "schema", "key", "made_by", "read_by")
-    output.table([*columns, Column("made by"), Column("read by")], [[doc[key] for key in keys] for doc in documents])
+    columns += [Column("key", spare=3), Column("made by", spare=1, wraps=True), Column("read by", spare=2, wraps=True)]
+    output.table(columns, [[doc[key] for key in keys] for doc in documents])
 
 
 def tail(

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from cli.app import FAILED, HomeOption, JsonOption
 from cli.options import names_in
 from cli.output import Output
-from cli.pipeline.training import TrainingWatch, failures
+from cli.pipeline.training import TrainingWatch, by_reason, failures
 from cli.progress import board
 from cli.settings import connect
 from shared.clock import SystemClock
@@ -71,11 +71,11 @@ def train(
     with open_engine(system.postgres) as engine, board(output) as shown:
         found = TrainingWatch(JobsView(engine), run_id, shown).wait()
     failed = failures(found)
-    for line in failed:
-        output.line(line, style="red")
+    for line in by_reason(failed):
+        output.line(f"no model of {line}", style="red")
     done = sum(job.state == "done" for ticker in found for job in ticker.jobs)
     output.line(f"{done:,} models made, {len(failed):,} failed; `tickerstream models list` shows them")
-    output.document({"run_id": run_id, "models": done, "failed": failed})
+    output.document({"run_id": run_id, "models": done, "failed": [one.line for one in failed]})
     if failed:
         raise typer.Exit(FAILED)
 

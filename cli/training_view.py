@@ -3,7 +3,8 @@
 from dataclasses import asdict
 from typing import Any
 
-from cli.output import Cell, Column, Output, number
+from cli.output import Output
+from cli.tables import Cell, Column, number
 from shared.storage.job_progress import RunProgress, TickerProgress
 
 COLUMNS = (
@@ -12,8 +13,8 @@ COLUMNS = (
     Column("stage"),
     number("done"),
     number("models"),
-    number("tries"),
-    Column("error"),
+    number("tries", spare=1),
+    Column("error", wraps=True),
 )
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.app import FAILED, HomeOption, JsonOption
-from cli.demo.next_steps import NEXT, NEXT_ONCE, home_option, show_next
+from cli.demo.next_steps import home_option, next_once, next_up, show_next
 from cli.demo.report import DemoReport, show_proof
 from cli.demo.run import DemoRun, Until
 from cli.live import SpeedOption
@@ -24,6 +24,7 @@ from cli.options import (
 )
 from cli.output import Output
 from cli.pipeline.plan import Choice
+from cli.pipeline.training import by_reason
 from cli.prediction_view import show_predictions
 from cli.verify.report import SHOWN, faults, verdict
 from infra.embedded.settings import resolve_home
@@ -84,9 +85,9 @@ def demo(
         if report:
             output.report(report, found.document())
         if once:
-            show_next(output, NEXT_ONCE, run.a_ticker, home)
+            show_next(output, next_once(served=found.served is not None), run.a_ticker, home)
         elif found.good:
-            _go_on(output, run, speed, home)
+            _go_on(output, run, found, speed, home)
     finally:
         run.close(keep_up=not once)
     if not found.good or found.problems:
@@ -99,22 +100,28 @@ def _show(output: Output, found: DemoReport) -> None:
         if found.served and found.served.predictions:
             output.line()
             show_predictions(output, found.served.predictions[:SHOWN])
-    for line in found.served.failed[:SHOWN] if found.served else []:
-        output.line(f"no model of {line}", style="yellow")
     for problem in found.problems[:SHOWN]:
         output.line(f"could not be read: {problem}", style="yellow")
     if len(found.problems) > SHOWN:
-        output.line(f"and {len(found.problems) - SHOWN:,} more (see `tickerstream dlq list --each`)", style="yellow")
+        more = len(found.problems) - SHOWN
+        output.line(f"and {more:,} more (with the stack up, `tickerstream dlq list --each` has them)", style="yellow")
+    for note in found.notes[:SHOWN]:
+        output.line(f"note: {note}", style="dim")
+    if len(found.notes) > SHOWN:
+        output.line(f"and {len(found.notes) - SHOWN:,} more notes (--report FILE has all)", style="dim")
+    for line in by_reason(found.served.failed) if found.served else []:
+        output.line(f"no model of {line}", style="yellow")
     for fault in faults(found.verification):
         output.line(fault, style="red")
     output.line()
     output.line(verdict(found.verification), style="bold green" if found.good else "bold red")
 
 
-def _go_on(output: Output, run: DemoRun, speed: float | None, home: Path | None) -> None:
+def _go_on(output: Output, run: DemoRun, found: DemoReport, speed: float | None, home: Path | None) -> None:
     if run.page:
         output.line(f"predictions, verdicts, runs and training, as they go on: {run.page}", style="bold cyan")
-    show_next(output, NEXT, run.a_ticker, home, " (in another terminal, or after Ctrl-C)")
+    commands = next_up(served=found.served is not None, simulated=found.simulated)
+    show_next(output, commands, run.a_ticker, home, " (in another terminal, or after Ctrl-C)")
     if not run.can_go_live:
         output.line("all bars are of one session: none is left to be replayed", style="yellow")
     else:

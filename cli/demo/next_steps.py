@@ -8,26 +8,47 @@ from typing import Final
 
 from cli.output import Output
 
-_LIVE: Final = "tickerstream live --speed 600{home}"
-NEXT: Final = (
-    ("tickerstream status{home}", "what runs, memory, restarts, training, the page's address"),
+Steps = tuple[tuple[str, str], ...]
+
+_LAKE: Final[Steps] = (
+    ("tickerstream lake head {ticker}{home}", "the newest bars of a ticker"),
+    ("tickerstream lake ls stock-data{home}", "tickers, objects, rows, sizes"),
+)
+_SERVED: Final[Steps] = (
     ("tickerstream predict {ticker}{home}", "the newest prediction of a ticker, beside the baseline"),
     ("tickerstream models show {ticker}{home}", "its models: metrics out of sample, baselines, verdicts"),
     ("tickerstream train {ticker} --wait{home}", "train it again, and watch"),
     ("tickerstream verify features{home}", "stored rows against a fresh computation, bit by bit"),
-    ("tickerstream lake head {ticker}{home}", "the newest bars of a ticker"),
-    ("tickerstream lake ls stock-data{home}", "tickers, objects, rows, sizes"),
-    ("tickerstream topics tail h_alpaca -n 3{home}", "records, decoded"),
-    ("tickerstream dlq list{home}", "what was refused, and why"),
-    (_LIVE, "the simulated exchange, ten minutes a second"),
-    ("tickerstream down{home}", "stop; what is stored stays"),
 )
-NEXT_ONCE: Final = (
-    ("tickerstream lake ls stock-data{home}", "what is in the lake: tickers, objects, rows, sizes"),
-    ("tickerstream lake head {ticker}{home}", "the newest bars of a ticker"),
-    ("tickerstream demo{home}", "the same without --once: goes on live"),
-    ("tickerstream up{home}", "start the stack again: it says where the page is; then predict, models, status, live"),
-)
+
+
+def next_up(*, served: bool, simulated: bool) -> Steps:
+    """Return what may be tried while the stack is up.
+
+    Args:
+        served: Whether models were trained and serve.
+        simulated: Whether the bars are the simulated exchange's.
+    """
+    live = (("tickerstream live --speed 600{home}", "the simulated exchange, ten minutes a second"),)
+    return (
+        ("tickerstream status{home}", "what runs, memory, restarts, training, the page's address"),
+        *(_SERVED if served else ()),
+        *_LAKE,
+        ("tickerstream topics tail h_alpaca -n 3{home}", "records, decoded"),
+        ("tickerstream dlq list{home}", "what was refused, and why"),
+        *(live if simulated else ()),
+        ("tickerstream down{home}", "stop; what is stored stays"),
+    )
+
+
+def next_once(*, served: bool) -> Steps:
+    """Return what may be tried while the stack is down."""
+    further = "predict, models, status, dlq list, live" if served else "status, dlq list, topics"
+    return (
+        *reversed(_LAKE),
+        ("tickerstream demo{home}", "the same without --once: goes on live"),
+        ("tickerstream up{home}", f"start the stack again: it says where the page is; then {further}"),
+    )
 
 
 def home_option(home: Path | None) -> str:
@@ -35,14 +56,12 @@ def home_option(home: Path | None) -> str:
     return f" --home {shlex.quote(str(home))}" if home else ""
 
 
-def show_next(
-    output: Output, commands: tuple[tuple[str, str], ...], ticker: str | None, home: Path | None, where: str = ""
-) -> None:
+def show_next(output: Output, commands: Steps, ticker: str | None, home: Path | None, where: str = "") -> None:
     """Write the commands, each with what it does.
 
     Args:
         output: Where to.
-        commands: NEXT or NEXT_ONCE.
+        commands: What may be tried.
         ticker: One for the examples; None = there is none.
         home: The home that was named; None = the usual one.
         where: Where to type them.

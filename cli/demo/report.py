@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cli.demo.served import ServedResult
-from cli.output import Column, Output, duration, number
+from cli.output import Output, duration
 from cli.pipeline.backfill import Result
+from cli.tables import Column, number
 from cli.verify.results import Verification, WeekResult
 from shared.contracts.bars import SIMULATED_PREFIX
 
@@ -61,8 +62,13 @@ class DemoReport:
 
     @property
     def problems(self) -> list[str]:
-        """Return the whole files that could not be read, and what else the producers noted."""
+        """Return the whole files that could not be read."""
         return [problem for p in self.published.published.values() for problem in p.problems]
+
+    @property
+    def notes(self) -> list[str]:
+        """Return what the producers noted of files: skipped, without rows."""
+        return [note for p in self.published.published.values() for note in p.notes]
 
     @property
     def bars(self) -> dict[str, int]:
@@ -131,6 +137,7 @@ class DemoReport:
             "already_done": self.published.already_done,
             "facts": {fact.bucket: fact.rows for fact in self.verification.facts},
             "problems": self.problems,
+            "notes": self.notes,
             "seconds": {name: None if value is None else round(value, 3) for name, value in stages.items()},
             "bars_per_second": self.bars_per_second,
             "peak_rss_mib": self.peak_rss_mib,
@@ -155,7 +162,7 @@ def show_proof(output: Output, report: DemoReport) -> None:
         *(_served_rows(found) if report.served else []),
     ]
     output.line()
-    output.table([Column("proof", style="bold"), number("count"), Column("")], rows)
+    output.table([Column("proof", style="bold"), number("count"), Column("", wraps=True)], rows)
     output.line()
     output.table([Column("stage", style="bold"), number("time")], _stages(report))
     output.line()

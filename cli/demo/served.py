@@ -8,7 +8,7 @@ from typing import Any, Final, get_args
 
 from cli.pipeline.featuring import FeatureWatch
 from cli.pipeline.patience import Patience
-from cli.pipeline.training import TrainingWatch, failures
+from cli.pipeline.training import Failure, TrainingWatch, failures
 from cli.predictor_client import PredictorClient, Served
 from cli.progress import Board
 from cli.settings import Connection
@@ -32,7 +32,7 @@ class ServedResult:
     Attributes:
         feature_rows: Rows of each ticker.
         models_trained: Jobs that made a model.
-        failed: A line for each job that made no model: most have too little to train on.
+        failed: The jobs that made no model: most have too little to train on.
         broken: How many of those were tried again in vain: something is out of order.
         verdicts: Of the models that answered: how many have which.
         predictions: The first ones that were served, by ticker.
@@ -43,7 +43,7 @@ class ServedResult:
 
     feature_rows: dict[str, int] = field(default_factory=dict)
     models_trained: int = 0
-    failed: list[str] = field(default_factory=list)
+    failed: list[Failure] = field(default_factory=list)
     broken: int = 0
     verdicts: dict[str, int] = field(default_factory=dict)
     predictions: list[Prediction] = field(default_factory=list)

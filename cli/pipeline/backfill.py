@@ -33,7 +33,8 @@ class Published:
     Attributes:
         producer: stock, macro or company.
         summary: Its last event: counts, seconds, whether the run was done already.
-        problems: Whole files that could not be read, and what the producer noted otherwise.
+        problems: Whole files that could not be read.
+        notes: Files that were skipped or have no rows.
         peak_rss_mib: The most memory that it held.
         code: Its exit code: 1 where whole files could not be read.
     """
@@ -41,6 +42,7 @@ class Published:
     producer: str
     summary: dict[str, Any] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     peak_rss_mib: float = 0.0
     code: int = 0
 
@@ -140,6 +142,8 @@ class BackfillRun:
                 line.at(int(event["rows"]), share, str(event.get("detail", "")))
             case "problem":
                 published.problems.append(f"{event.get('origin')}: {event.get('text')}")
+            case "note":
+                published.notes.append(f"{event.get('origin')}: {event.get('text')}")
             case "done":
                 published.summary = event
                 done = bool(event.get("already_done"))

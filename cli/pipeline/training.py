@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from cli.pipeline.patience import Patience
 from cli.progress import Board, Line
+from shared.contracts.training import MODEL_KINDS
 from shared.errors import TransientError
 from shared.storage.job_progress import JobsView, TickerProgress
 
@@ -106,11 +108,40 @@ class TrainingWatch:
             line.at(done, ticker.progress, ticker.stage)
 
 
-def failures(found: list[TickerProgress]) -> list[str]:
-    """Return a line for each job that was given up: ticker, kind, why."""
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A job that was given up: of which ticker and kind, and why."""
+
+    ticker: str
+    kind: str
+    reason: str
+
+    @property
+    def line(self) -> str:
+        """Return it as one line."""
+        return f"{self.ticker} {self.kind}: {self.reason}"
+
+
+def failures(found: Sequence[TickerProgress]) -> list[Failure]:
+    """Return the jobs that were given up."""
     return [
-        f"{ticker.ticker} {job.kind}: {(job.error or 'no reason given').removeprefix(f'{ticker.ticker}: ')}"
-        for ticker in found
-        for job in ticker.jobs
+        Failure(one.ticker, job.kind, (job.error or "no reason given").removeprefix(f"{one.ticker}: "))
+        for one in found
+        for job in one.jobs
         if job.state == "failed"
     ]
+
+
+def by_reason(given_up: Sequence[Failure]) -> list[str]:
+    """Return a line a reason: the jobs that share it, those of all kinds of a ticker by the ticker alone."""
+    kinds: dict[str, dict[str, list[str]]] = {}
+    for one in given_up:
+        kinds.setdefault(one.reason, {}).setdefault(one.ticker, []).append(one.kind)
+    lines = []
+    for reason, tickers in kinds.items():
+        names = [
+            ticker if len(of) == len(MODEL_KINDS) else f"{ticker} ({', '.join(of)})" for ticker, of in tickers.items()
+        ]
+        more = f" and {len(names) - SHOWN_TICKERS:,} more" if len(names) > SHOWN_TICKERS else ""
+        lines.append(f"{', '.join(names[:SHOWN_TICKERS])}{more}: {reason}")
+    return lines

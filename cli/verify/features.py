@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.app import FAILED, HomeOption, JsonOption
-from cli.output import Column, Output, number
+from cli.output import Output
 from cli.progress import board
 from cli.settings import connect
+from cli.tables import Column, number
 from cli.verify.lake_objects import LakeFiles
 from cli.verify.settling import Settling
 from shared.clock import SystemClock

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.app import FAILED, HomeOption, JsonOption
-from cli.output import Column, Output, number
+from cli.output import Output
 from cli.progress import board
 from cli.settings import connect
+from cli.tables import Column, number
 from cli.verify.lake_objects import LakeFiles
 from shared.contracts.weeks import IsoWeek
 from shared.errors import ConfigurationError

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 
-from cli.output import Cell, Column, Output, duration, number
+from cli.output import Output, duration
+from cli.tables import Cell, Column, number
 from cli.verify.results import TickerResult, Verification, WeekResult
 
 SHOWN = 20
@@ -43,9 +44,15 @@ def verdict(found: Verification) -> str:
 
 def _columns(found: Verification) -> list[Column]:
     source = [number("in files"), number("different")] if found.files else []
-    topics = [number("in topics")] if "topics" in found.compared_with else []
+    topics = [number("in topics", spare=2)] if "topics" in found.compared_with else []
     titles = ("lake rows", "bars", "lost", "twice", "unexplained", "missing minutes")
-    return [Column("ticker", style="bold"), number("weeks"), *source, *topics, *(number(title) for title in titles)]
+    return [
+        Column("ticker", style="bold"),
+        number("weeks", spare=1),
+        *source,
+        *topics,
+        *(number(title) for title in titles),
+    ]
 
 
 def _row(ticker: TickerResult, found: Verification) -> list[Cell]:

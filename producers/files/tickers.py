@@ -32,7 +32,7 @@ def ticker_of_path(relative: str) -> str:
         if re.match(NAME_PATTERN, name) and not _NO_TICKER.fullmatch(name):
             return name
     raise PoisonMessageError(
-        "neither a column, nor its name, nor its folder tells its ticker; give it with --ticker", "no_ticker"
+        "neither a column, nor its name, nor its folder tells its ticker; name it like AAPL_1min.csv", "no_ticker"
     )
 
 

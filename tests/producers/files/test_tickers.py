@@ -29,6 +29,6 @@ def test_ticker_of_path_common_names(path: str, ticker: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["2025-01-02.csv", "data.csv", "1min/bars.parquet", "€.csv"])
-def test_ticker_of_path_nothing_that_is_a_ticker_names_the_option(path: str) -> None:
-    with pytest.raises(PoisonMessageError, match="--ticker"):
+def test_ticker_of_path_nothing_that_is_a_ticker_says_how_to_name_it(path: str) -> None:
+    with pytest.raises(PoisonMessageError, match="name it like AAPL_1min"):
         ticker_of_path(path)
