@@ -68,9 +68,10 @@ def measure(rounds: int = ROUNDS) -> list[str]:
     return lines
 
 
-def tickers() -> Iterator[Ticker]:
+def tickers(count: int = TICKERS, sessions: int = SESSIONS) -> Iterator[Ticker]:
+    """Yield simulated tickers."""
     settings = SimulatedSettings.load(
-        simulated_tickers=TICKERS, simulated_sessions=SESSIONS, simulated_start=date(2024, 1, 2)
+        simulated_tickers=count, simulated_sessions=sessions, simulated_start=date(2024, 1, 2)
     )
     facts, frames = _read(SimulatedHistory(settings), SimulatedMacro(settings), SimulatedFilings(settings))
     macro = _lake(MACRO, facts, lambda fact: fact["series"])

@@ -24,10 +24,18 @@ LONG_SESSIONS = 1_850_000 // SESSION_BARS
 
 
 def measure() -> list[str]:
-    """Measure a million bars: the caller's (TICKERSTREAM_REAL_DATA) or simulated ones written as plain CSV."""
+    """Measure a million bars: the caller's or simulated ones written as plain CSV.
+
+    The caller's are named by TICKERSTREAM_REAL_DATA, with TICKERSTREAM_REAL_MACRO and TICKERSTREAM_REAL_FUNDAMENTALS
+    beside them if there are any.
+    """
     if given := os.environ.get("TICKERSTREAM_REAL_DATA"):
         zone = os.environ.get("TICKERSTREAM_REAL_TIMEZONE", "America/New_York")
-        return lines_of(run_demo("--bars", given, "--timezone", zone))
+        facts = [
+            (option, os.environ.get(f"TICKERSTREAM_REAL_{option.upper()}")) for option in ("macro", "fundamentals")
+        ]
+        named = [text for option, path in facts if path for text in (f"--{option}", path)]
+        return lines_of(run_demo("--bars", given, "--timezone", zone, *named))
     with tempfile.TemporaryDirectory(prefix="tickerstream-bars-") as folder:
         bars = simulated_csv(Path(folder) / "csv", 30, 90)
         return lines_of(run_demo("--bars", str(bars.folder), "--timezone", bars.timezone))

@@ -22,6 +22,12 @@ EPOCH_MICROSECONDS: Final = 946_684_800_000_000
 
 _CHUNK_ROWS: Final = 2_000
 _VALUE: Final = np.dtype([("length", ">i4"), ("value", ">f4")])
+_LENGTH: Final = np.frombuffer((4).to_bytes(4), np.uint32)[0]
+"""Of a value that is there, as this machine reads the word that is sent."""
+_NO_LENGTH: Final = np.uint32(0xFFFFFFFF)
+"""Of a value that is absent."""
+_ALL_SENT: Final = np.uint32(0x01010101)
+"""Four bytes, each of them true."""
 _BYTES: Final[dict[type[pl.DataType], str]] = {
     pl.Datetime: ">i8",
     pl.Int64: ">i8",
@@ -53,7 +59,7 @@ def _pieces(frame: pl.DataFrame, values: Sequence[str]) -> Iterator[memoryview]:
     layout = _Layout(frame.drop(values), numbers.width)
     nulls = sum(column.null_count() for column in numbers.iter_columns())
     for start, stop in _chunks(frame.height):
-        matrix = numbers.slice(start, stop - start).to_numpy(order="c")
+        matrix = numbers.slice(start, stop - start).to_numpy()
         absent = np.isnan(matrix)
         nulls -= int(np.count_nonzero(absent))
         if np.isinf(matrix).any() or nulls < 0:
@@ -86,6 +92,8 @@ class _Layout:
         self._rows = np.empty(min(columns.height, _CHUNK_ROWS), kind)
         self._rows["fields"] = columns.width + width
         self._sent = np.ones((len(self._rows), kind.itemsize), bool)
+        self._lengths = self._rows.view(_with_words(kind))["values"]["length"]
+        self._values_sent = self._sent.reshape(-1).view(_with_words(kind))["values"]["value"]
         self._uneven = any(field.lengths is not None for field in self._fixed.values())
 
     def rows(self, start: int, matrix: NDArray[np.float32], absent: NDArray[np.bool_]) -> memoryview:
@@ -101,12 +109,13 @@ class _Layout:
                 first, width = _place(rows.dtype, name)
                 sent[:, first : first + width] = np.arange(width) < field.lengths[place, None]
         rows["values"]["value"] = matrix
-        rows["values"]["length"] = np.where(absent, -1, 4)
+        lengths_sent = self._lengths[:height]
+        np.multiply(absent, _NO_LENGTH - _LENGTH, out=lengths_sent, casting="unsafe")
+        lengths_sent += _LENGTH
         laid_out = rows.view(np.uint8).reshape(height, -1)
         if not self._uneven and not absent.any():
             return laid_out.reshape(-1).data
-        first, _ = _place(rows.dtype, "values")
-        sent[:, first:].reshape(*matrix.shape, _VALUE.itemsize)[:, :, 4:] = ~absent[:, :, None]
+        np.multiply(~absent, _ALL_SENT, out=self._values_sent[:height], casting="unsafe")
         return laid_out[sent].data
 
 
@@ -120,15 +129,23 @@ class _Field:
 
 def _field(column: pl.Series) -> _Field:
     if column.dtype == pl.String:
-        texts = column.unique(maintain_order=True)
-        encoded = np.array([text.encode() for text in texts], np.bytes_)
-        codes = column.replace_strict(texts, range(len(texts)), return_dtype=pl.Int64).to_numpy()
+        runs = column.rle().struct.unnest()  # a text stands in many rows that follow each other
+        counts = runs["len"].to_numpy()
+        encoded = np.array([text.encode() for text in runs["value"]], np.bytes_)
         lengths = np.strings.str_len(encoded)
-        return _Field(encoded[codes], None if (lengths == encoded.itemsize).all() else lengths[codes])
+        even = (lengths == encoded.itemsize).all()
+        return _Field(encoded.repeat(counts), None if even else lengths.repeat(counts))
     content = column.to_numpy()
     if column.dtype.is_temporal():
         content = content.view(np.int64) - EPOCH_MICROSECONDS
     return _Field(content.astype(_BYTES[type(column.dtype)]), None)
+
+
+def _with_words(kind: np.dtype[np.void]) -> np.dtype[np.void]:
+    """Return the layout `kind` with a 32-bit word in place of each value."""
+    first, width = _place(kind, "values")
+    value = np.dtype([("length", np.uint32), ("value", np.uint32)])
+    return np.dtype([("before", np.void, first), ("values", value, (width // value.itemsize,))])
 
 
 def _place(kind: np.dtype[np.void], name: str) -> tuple[int, int]:
