@@ -71,7 +71,7 @@ class Environment:
 
 
 class TrainService:
-    """The loops of training in one process: the workers' in this thread, and three companions.
+    """The loops of training in one process: the workers' in this thread, and four companions.
 
     Args:
         runtime: Stop flag, heartbeat, resources.

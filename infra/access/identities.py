@@ -183,7 +183,7 @@ TRAIN: Final = Identity(
 )
 PREDICTOR: Final = Identity(
     "predictor",
-    Topics(writes=(PREDICTIONS, DEAD_LETTERS), reads=(MODEL_EVENTS, FEATURES, RUNS), looks=(SCAN, FOLLOW)),
+    Topics(writes=(PREDICTIONS, START_MODEL, DEAD_LETTERS), reads=(MODEL_EVENTS, FEATURES, RUNS), looks=(SCAN, FOLLOW)),
     tables=dict.fromkeys(
         ("predictions", "aggregated_data", "models", "deployments", "training_runs", "training_jobs"), READ
     ),

@@ -6,7 +6,7 @@ from typing import Any
 
 from shared.contracts import facts, predictions, rows, runs, training
 from shared.contracts.bars import BAR_SCHEMA
-from shared.contracts.lake import DATASETS, LAKE_COLUMNS, SOURCE_RANK, Dataset
+from shared.contracts.lake import DATASETS, SOURCE_RANK, Dataset
 from shared.contracts.messages import Message
 from shared.contracts.topics import TOPICS, TopicContract
 
@@ -39,7 +39,7 @@ def _topic(topic: TopicContract) -> dict[str, Any]:
 
 
 def _dataset(dataset: Dataset) -> dict[str, Any]:
-    columns = {name: str(kind) for name, kind in {**dataset.columns, **LAKE_COLUMNS}.items()}
+    columns = {name: str(kind) for name, kind in dataset.lake_columns.items()}
     return {"natural_key": list(dataset.natural_key), "columns": columns, "open_columns": dataset.open_columns}
 
 
@@ -65,7 +65,9 @@ def as_markdown() -> str:
         "# Contracts",
         "",
         "Made by `python -m shared.contracts.reference` from `shared/contracts`; a test holds them equal.",
-        "Times are aware UTC, microseconds. Any producer may write to these topics.",
+        "Times are aware UTC, microseconds. Any producer may write to these topics; a record with a key",
+        "lies on the partition that Java's client gives it (librdkafka: `partitioner=murmur2_random`), else it is a",
+        "dead letter of class `wrong_partition`.",
         "",
         "## Topics",
         "",
@@ -94,7 +96,7 @@ def as_markdown() -> str:
         if dataset.open_columns:
             lines += ["Further columns come as the source names them."]
         lines += ["", "| column | type |", "| --- | --- |"]
-        lines += [f"| `{name}` | {kind} |" for name, kind in {**dataset.columns, **LAKE_COLUMNS}.items()]
+        lines += [f"| `{name}` | {kind} |" for name, kind in dataset.lake_columns.items()]
     return "\n".join(lines) + "\n"
 
 

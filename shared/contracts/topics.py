@@ -87,7 +87,7 @@ RUNS: Final = TopicContract(
     value="JSON: declared, confirmed or aborted",
     schema="run_event/1.0",
     made_by="producers, tickerstream",
-    read_by="aggregator, tickerstream",
+    read_by="aggregator, predictor, producers, tickerstream",
     sharded=False,
 )
 START_MODEL: Final = TopicContract(
@@ -95,7 +95,7 @@ START_MODEL: Final = TopicContract(
     key="run id, or none",
     value="JSON: which models to train, every field optional",
     schema="start_model/1.0",
-    made_by="aggregator, retrain, a person",
+    made_by="aggregator, tickerstream train, predictor (POST /v1/training), a person",
     read_by="train",
     sharded=False,
 )

@@ -3,7 +3,9 @@
 import json
 import os
 import subprocess
+from collections.abc import Callable
 
+import httpx
 import pytest
 
 from shared.testing.eventually import eventually
@@ -33,11 +35,22 @@ def test_status_in_the_command_container_shows_every_service(stack: Stack) -> No
         assert name in shown
 
 
-def test_console_producer_in_the_network_starts_a_training(stack: Stack) -> None:
-    before = int(stack.sql("select count(*) from training_runs"))
+def by_console(stack: Stack) -> None:
     tool = (f"{KAFKA}/kafka-console-producer.sh", "--bootstrap-server", "kafka:9092", "--topic", "start_model")
     access = ("--producer.config", "/mnt/shared/config/cli.properties")
     stack.compose("exec", "-T", "kafka", *tool, *access, given='{"tickers": ["SIM.ALFA"], "reason": "by hand"}\n')
+
+
+def by_http(stack: Stack) -> None:
+    url = f"http://127.0.0.1:{stack.setting('PREDICTOR_PORT')}/v1/training"
+    answer = httpx.post(url, json={"tickers": ["SIM.ALFA"], "reason": "by HTTP"}, timeout=30)
+    assert answer.status_code == 202, answer.text
+
+
+@pytest.mark.parametrize("ask", [by_console, by_http])
+def test_wish_starts_a_training(stack: Stack, ask: Callable[[Stack], None]) -> None:
+    before = int(stack.sql("select count(*) from training_runs"))
+    ask(stack)
     eventually(lambda: int(stack.sql("select count(*) from training_runs")) > before, seconds=60, every=1.0)
     unfinished = "select count(*) from training_jobs where state in ('queued', 'running')"
     eventually(lambda: stack.sql(unfinished) == "0", seconds=300, every=2.0)

@@ -40,7 +40,7 @@ WRITES = {
     "consumers": {"dead_letters"},
     "aggregator": {"features", "start_model", "dead_letters"},
     "train": {"model_events", "dead_letters"},
-    "predictor": {"predictions", "dead_letters"},
+    "predictor": {"predictions", "start_model", "dead_letters"},
     "cli": FACTS | {"runs", "start_model", "dead_letters"},
 }
 READS = {
