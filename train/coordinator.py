@@ -97,7 +97,8 @@ class Coordinator:
 
     def _start_what_fits(self) -> None:
         """Start tickers in their order; one that does not fit beside those that run lets smaller ones pass."""
-        found = self._stores.jobs.waiting()
+        ours = self._pool.at_work  # leases that could not be renewed run out while their worker goes on
+        found = [one for one in self._stores.jobs.waiting() if (one.run_id, one.ticker) not in ours]
         self._pool.grow(min(self._budget.workers, len(self._pool.running) + len(found)))
         for place, waiting in enumerate(found):
             if not self._pool.ready:
@@ -128,6 +129,8 @@ class Coordinator:
 
     def _account(self, death: Death) -> None:
         self.counters["deaths"] += 1
+        if not death.jobs:
+            _log.error("%s, before it began to work; the next one is started after a while", death.reason)
         for job in death.jobs:
             try:
                 state = self._stores.jobs.fail(job, death.reason, retry=True)

@@ -21,6 +21,8 @@ _PRELOADED: Final = (
 _END_SECONDS: Final = 10.0
 _SILENT_LEASES: Final = 2.0
 _START_SECONDS: Final = 300.0
+_REST_SECONDS: Final = (1.0, 60.0)
+"""How long no worker is started after one died before it could work, the first time and at most."""
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +48,7 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """A worker that ended in the middle of its work, and how."""
+    """A worker that ended in the middle of its work, or (without jobs) before it could begin any, and how."""
 
     jobs: Sequence[Job]
     reason: str
@@ -75,6 +77,8 @@ class WorkerPool:
         self._context.set_forkserver_preload(list(_PRELOADED))
         self._workers: list[Worker] = []
         self._started = 0
+        self._rest = 0.0
+        self._rested_at = 0.0
 
     @property
     def running(self) -> list[float]:
@@ -82,9 +86,19 @@ class WorkerPool:
         return [worker.mib for worker in self._workers if worker.busy]
 
     @property
+    def at_work(self) -> set[tuple[str, str]]:
+        """Return run and ticker of each busy worker."""
+        return {(job.run_id, job.ticker) for worker in self._workers for job in worker.jobs}
+
+    @property
     def cores(self) -> int:
         """Return how many cores the busy workers use."""
         return sum(worker.cores for worker in self._workers if worker.busy)
+
+    @property
+    def size(self) -> int:
+        """Return how many workers there are."""
+        return len(self._workers)
 
     @property
     def ready(self) -> int:
@@ -93,7 +107,7 @@ class WorkerPool:
 
     def grow(self, wanted: int) -> None:
         """Start workers until there are `wanted`; each is ready once it has imported what it needs."""
-        while len(self._workers) < wanted:
+        while len(self._workers) < wanted and time.monotonic() >= self._rested_at:
             self._fork()
 
     def start(self, work: Work, mib: float, cores: int) -> None:
@@ -107,14 +121,23 @@ class WorkerPool:
             _log.warning("%s is gone before it began", worker.process.name)  # `wait` tells of its death
 
     def wait(self, seconds: float) -> list[Death]:
-        """Wait until a worker is through or dies, or for `seconds`; return who died at work."""
+        """Wait until a worker is through or dies, or for `seconds`; return who died at work, or before any."""
         links = {worker.link: worker for worker in self._workers}
         sentinels = [worker.process.sentinel for worker in self._workers]
         for ready in wait([*links, *sentinels], timeout=seconds):
             if isinstance(ready, Connection) and (worker := links.get(ready)):
                 _listen(worker, self._told)
-        deaths = [self._bury(worker) for worker in list(self._workers) if self._is_over(worker)]
-        return [death for death in deaths if death.jobs]
+                self._rest = 0.0 if worker.ready else self._rest
+        over = [worker for worker in self._workers if self._is_over(worker)]
+        deaths = [self._bury(worker) for worker in over if not worker.ready]
+        for worker in over:
+            if worker.ready:
+                self._bury(worker)  # it had nothing to do
+        if any(not death.jobs for death in deaths):
+            first, most = _REST_SECONDS
+            self._rest = min(most, 2 * self._rest or first)
+            self._rested_at = time.monotonic() + self._rest
+        return deaths
 
     def close(self) -> list[Job]:
         """Kill every worker; return the jobs that they worked on."""

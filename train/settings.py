@@ -26,7 +26,7 @@ class TrainSettings(Settings):
         30.0, ge=1, le=3600, description="a worker that is silent for so long loses its jobs to another"
     )
     train_poll_seconds: float = Field(0.5, gt=0, le=60, description="how often new jobs are looked for")
-    train_idle_seconds: float = Field(15.0, ge=0, description="a worker without work ends after so long")
+    train_idle_seconds: float = Field(15.0, ge=1, description="a worker without work ends after so long")
     train_seed: int = Field(7, ge=0, description="seed of everything random in a fit")
 
 

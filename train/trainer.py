@@ -85,7 +85,9 @@ class TickerTrainer:
         """
         jobs = work.jobs
         try:
-            rows, features = self._load(jobs)
+            for attempt in _patiently():
+                with attempt:
+                    rows, features = self._load(jobs)
             statistics = statistics_of(rows, features)
             request = self._request(jobs[0], features, work.threads)
             prepared = prepare(rows, request, JobProgress(self._stores.jobs, self._clock, jobs))
@@ -133,7 +135,9 @@ class TickerTrainer:
         record = Record(created_at=self._clock.now(), run_id=job.run_id, lineage={"feature_set": job.feature_set})
         trained = train_model(prepared, job.kind, record, progress)
         progress.tell("write", 0.95)
-        digest = write_bundle(self._models.model_dir, trained.bundle, lambda: failpoint("train.before_rename"))
+        for attempt in _patiently():
+            with attempt:
+                digest = write_bundle(self._models.model_dir, trained.bundle, lambda: failpoint("train.before_rename"))
         failpoint("train.after_rename")
         progress.tell("deploy", 0.98)
         new = self._new_model(job, trained, digest, progress.seconds)

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ValidationError
 
 from predictor.problems import MEDIA_TYPE, ProblemDocument, ProblemError, invalid
 from shared.contracts.bars import NAME_PATTERN
+from shared.contracts.messages import refuse_nul
+from shared.errors import PoisonMessageError
 
 NAME: Final = re.compile(NAME_PATTERN)
 MOST_TICKERS: Final = 1000
@@ -62,10 +64,13 @@ def parsed(model: type[M], body: bytes) -> M:
     """Return the body as a message.
 
     Raises:
-        ProblemError: 422, it is not JSON or not of this shape.
+        ProblemError: 422, it is not JSON, not of this shape, or holds what cannot be stored.
     """
     try:
+        refuse_nul(body)
         return model.model_validate_json(body)
+    except PoisonMessageError as error:
+        raise unfit(error.reason) from error
     except ValidationError as error:
         raise invalid(error) from error
 

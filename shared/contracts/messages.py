@@ -1,7 +1,8 @@
 """What the JSON messages share: strict models, aware UTC times, encoding, and decoding that says what is wrong."""
 
+import re
 from datetime import UTC, datetime
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
@@ -17,8 +18,21 @@ def _aware_utc(instant: datetime) -> datetime:
         raise ValueError("a time is out of range") from None
 
 
+# An escaped NUL in a JSON text; after a backslash that is escaped itself, `\\u0000` are six plain characters.
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
 Instant = Annotated[datetime, AfterValidator(_aware_utc)]
 """An aware instant, turned to UTC, microseconds."""
+
+
+def refuse_nul(value: bytes) -> None:
+    """Refuse JSON with a character U+0000 in it: PostgreSQL and MongoDB's keys cannot hold one.
+
+    Raises:
+        PoisonMessageError: there is one.
+    """
+    if _NUL.search(value):
+        raise PoisonMessageError("a text holds the character U+0000, which cannot be stored", "bad_message")
 
 
 class Message(BaseModel):
@@ -39,6 +53,7 @@ class Message(BaseModel):
         """
         if not value:
             raise PoisonMessageError("the value is empty", "empty_value")
+        refuse_nul(value)
         try:
             return cls.model_validate_json(value)
         except ValidationError as error:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from shared.contracts.messages import Instant, Message
+from shared.contracts.messages import Instant, Message, refuse_nul
 from shared.errors import PoisonMessageError
 
 
@@ -65,6 +65,7 @@ def decode_run_event(value: bytes | None) -> RunDeclared | TopicConfirmed | RunA
     Raises:
         PoisonMessageError: not one of the three events.
     """
+    refuse_nul(value or b"")
     try:
         return _EVENT.validate_json(value or b"")
     except ValidationError as error:

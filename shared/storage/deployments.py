@@ -75,7 +75,7 @@ class Deployments:
             decision = decide(model, current)
             if decision.deploys:
                 deploy(connection, model, current, decision.reason)
-            _profile_due(connection, model, statistics)
+                _profile_due(connection, model, statistics)
             finish(connection, job, model.model_id, decision.reason)
         return model, decision
 

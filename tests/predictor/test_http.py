@@ -157,6 +157,13 @@ def test_bars_that_break_the_contract_are_422_with_the_reason(
     assert says in found["errors"][0]["what"]
 
 
+def test_text_that_cannot_be_stored_is_422(shared_predictor: Serving) -> None:
+    answer = shared_predictor.client.post(
+        "/v1/training", content=rb'{"reason": "\u0000"}', headers={"Content-Type": "application/json"}
+    )
+    assert "U+0000" in is_problem(answer, 422, "invalid")["detail"]
+
+
 def test_training_is_filed_in_kafka_and_acknowledged(broker: Broker, shared_predictor: Serving) -> None:
     wish = {"tickers": ["SHARED", "NEW"], "kinds": ["regression_gb"]}
     answer = shared_predictor.client.post("/v1/training", json=wish)

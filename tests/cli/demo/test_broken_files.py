@@ -65,6 +65,6 @@ def test_demo_of_broken_files_publishes_what_is_good_and_names_the_rest(demo: De
     for name in ("XWRONG", "XEMPTY", "XTRUNC", "XNOZONE", "XFIVE"):
         assert any(name in problem for problem in found["problems"])
     assert len(found["problems"]) == 5
-    assert found["notes"] == ["bars/XHEAD.csv: it has a header and no rows"]
+    assert found["notes"] == ["files:XHEAD.csv: it has a header and no rows"]
     letters = {letter["error_class"] for letter in demo.command.json("dlq", "list")}
     assert {"empty_file", "long_line", "bad_spacing", "no_timezone", "truncated_file", "wrong_header"} <= letters

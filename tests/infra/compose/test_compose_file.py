@@ -188,10 +188,17 @@ def test_volumes_all_have_names_and_mounts_of_the_checkout_are_read_only() -> No
                 assert source in STACK["volumes"], f"{name}: {volume}"
 
 
-@pytest.mark.skipif(shutil.which("docker") is None, reason="no docker command")
-def test_compose_any_profile_is_accepted_by_the_real_parser(tmp_path: Path) -> None:
+@pytest.fixture
+def compose() -> None:
+    """Skip where there is no docker, or one without compose."""
+    if shutil.which("docker") is None:
+        pytest.skip("no docker command")
     if subprocess.run(["docker", "compose", "version"], check=False, capture_output=True).returncode:
         pytest.skip("no docker compose")
+
+
+@pytest.mark.usefixtures("compose")
+def test_compose_any_profile_is_accepted_by_the_real_parser(tmp_path: Path) -> None:
     subprocess.run(["sh", ROOT / "infra/docker/init.sh", tmp_path], check=True, capture_output=True)
     files = ("-f", FILE, "-f", ROOT / "docker-compose.dev.yml")
     for chosen in (files[:2], files):
@@ -200,9 +207,8 @@ def test_compose_any_profile_is_accepted_by_the_real_parser(tmp_path: Path) -> N
         assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.usefixtures("compose")
 def test_compose_without_secrets_says_what_to_do(tmp_path: Path) -> None:
-    if shutil.which("docker") is None:
-        pytest.skip("no docker command")
     empty = tmp_path / ".env"
     empty.write_text("")
     command = ["docker", "compose", "--env-file", empty, "-f", FILE, "config", "-q"]
