@@ -4,7 +4,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 ARGS ?=
 KILLS ?= 1000
-WORKERS ?= 2
+WORKERS ?= 3
 EXTRAS := producers consumers aggregator train predictor cli provision embedded dev
 
 .PHONY: help demo test test-compose lint types up down status clean torture minio bench lock setup
@@ -33,7 +33,7 @@ status: .venv/.embedded ## how they are
 	@$(BIN)/tickerstream status $(ARGS)
 
 test: .venv/.dev lint types ## lint, types and all tests but the long ones, by WORKERS processes at a time
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not torture and not compose" $(ARGS) || { code=$$?; [ $$code -eq 1 ] || exit $$code; \
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not torture and not compose" $(ARGS) || { code=$$?; [ $$code -eq 1 ] || exit $$code; \
 	  echo "make: what failed is tried once more, alone; if it passes now, it is flaky: mend it"; \
 	  $(BIN)/python -m pytest --last-failed --last-failed-no-failures none -m "not torture and not compose" $(ARGS); }
 
