@@ -13,6 +13,7 @@ from sqlalchemy import Engine, text
 
 from shared.contracts.bars import INSTANT
 from shared.settings import PostgresSettings
+from shared.storage.binary_copy import encode
 from shared.storage.copying import copy_in, copy_out
 from shared.storage.postgres import make_engine, transaction
 
@@ -111,3 +112,46 @@ def test_nothing_is_a_valid_stream(engine: Engine) -> None:
         read = copy_out(connection, f"SELECT at, big, small, wide, flag, {_NULLS_AS_NAN} FROM t", {}, COLUMNS, VALUES)
     assert read.height == 0
     assert read.schema == {**COLUMNS, **dict.fromkeys(VALUES, pl.Float32())}
+
+
+def plainly(frame: pl.DataFrame) -> bytes:
+    """Return the stream as the manual tells it, value by value."""
+    stream = bytearray(b"PGCOPY\n\xff\r\n\0" + bytes(8))
+    for one in frame.rows():
+        stream += struct.pack(">h", len(one))
+        for value, (name, kind) in zip(one, frame.schema.items(), strict=True):
+            if value is None:
+                stream += struct.pack(">i", -1)
+                continue
+            content = value.encode() if kind == pl.String else struct.pack(">q" if name == "big" else ">f", value)
+            stream += struct.pack(">i", len(content)) + content
+    return bytes(stream + b"\xff\xff")
+
+
+def stretch() -> st.SearchStrategy[tuple[int, str, str, list[str | None]]]:
+    """A stretch of rows of one name: how many, the words that take turns in it, what each value is."""
+    patterns = st.lists(st.sampled_from(["there", "null", "mixed"]), min_size=3, max_size=3)
+    counts = st.sampled_from([1, 249, 251, 700, 2_100])
+    return st.tuples(
+        counts, st.sampled_from(["A", "BRK.B", "SIM.Ü"]), st.sampled_from(["w", "wx", "w,", ","]), patterns
+    )
+
+
+@settings(max_examples=40)
+@given(st.lists(stretch(), min_size=1, max_size=5))
+def test_stream_is_what_the_manual_says_however_texts_and_nulls_change(
+    stretches: list[tuple[int, str, str, list[str | None]]],
+) -> None:
+    parts = []
+    for count, name, words, patterns in stretches:
+        at = pl.int_range(count, eager=True)
+        turns = words.split(",")
+        number = at.cast(pl.Float32) + 0.5
+        values = {
+            value: {"there": number, "null": number.clear(count), "mixed": number.set(at % 3 == 0, None)}[str(pattern)]
+            for value, pattern in zip(VALUES, patterns, strict=True)
+        }
+        texts = {"name": [name] * count, "word": [turns[i % len(turns)] for i in range(count)]}
+        parts.append(pl.DataFrame({"big": at, **texts, **values}))
+    frame = pl.concat(parts)
+    assert b"".join(bytes(piece) for piece in encode(frame, VALUES)) == plainly(frame)
