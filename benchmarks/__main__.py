@@ -47,7 +47,12 @@ PARTS = (
     Part("training", "Training", "Fits of the three models, beside bare fits; evaluation apart."),
     Part("api", "One prediction", "A prediction through the API, beside a bare FastAPI route."),
     Part("whole", "The whole way", "From files to served predictions, a million bars, by stage."),
-    Part("whole:large", "Twelve million bars", "Thirty simulated tickers, evaluation included, by stage.", usual=False),
+    Part(
+        "whole:large",
+        "Twelve million bars",
+        "Thirty tickers from CSV files, evaluation included, by stage.",
+        usual=False,
+    ),
     Part("whole:long", "One ticker of 1.85 million bars", "From a CSV file, by stage.", usual=False),
     Part(
         "whole:corrected",
