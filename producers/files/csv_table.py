@@ -1,14 +1,18 @@
 """Blocks of CSV to tables of text, a row a line; a damaged line spoils nothing but itself."""
 
+import csv
 from functools import cached_property
 from typing import Final
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from producers.files.lines import Block
 
 SEPARATORS: Final = (",", ";", "\t", "|")
 _EXTRA: Final = "more"
+_MANY: Final = "many"
 _TOO_MANY: Final = "it has more cells than the header"
 
 
@@ -47,15 +51,29 @@ class CsvTable:
     def cells(self, names: dict[str, int]) -> pl.DataFrame:
         """Return the columns at positions `names` as text, null where empty, with `row`, and `reason` if any is bad."""
         table = self._parsed(self._block.data)
+        table = table.with_columns(pl.Series(_MANY, self._too_wide(table)))
         first = self._block.first - self._header
         numbers = pl.int_range(first, first + table.height, dtype=pl.Int64, eager=True)
         if table["c0"].null_count():  # perhaps blank lines, which are no rows
             self._filled = [place for place, line in enumerate(self._lines) if line.rstrip(b"\r")]
             table, numbers = table[self._filled], numbers.gather(self._filled)
         chosen = [pl.col(f"c{position}").alias(name) for name, position in names.items()]
-        if table[_EXTRA].null_count() < table.height:
-            chosen.append(pl.when(pl.col(_EXTRA).is_not_null()).then(pl.lit(_TOO_MANY)).alias("reason"))
+        if table[_MANY].any():
+            chosen.append(pl.when(pl.col(_MANY)).then(pl.lit(_TOO_MANY)).alias("reason"))
         return table.select(numbers.alias("row"), *chosen)
+
+    def _too_wide(self, table: pl.DataFrame) -> NDArray[np.bool_]:
+        """Return which lines have more cells than a row has, be they empty: `1,5,` may be a decimal comma."""
+        wide = table[_EXTRA].is_not_null().to_numpy().copy()
+        content = np.frombuffer(self._block.data, np.uint8)
+        ends = np.append(np.flatnonzero(content == ord("\n")), len(content))[: table.height]
+        separators = np.flatnonzero(content == ord(self._separator))
+        counts = np.diff(np.searchsorted(separators, ends), prepend=0)
+        for place in np.flatnonzero(~wide & (counts >= self._width)):
+            text = self._lines[place].decode(errors="replace")
+            quoted = b'"' in self._block.data
+            wide[place] = not quoted or len(next(csv.reader([text], delimiter=self._separator))) > self._width
+        return wide
 
     def _parsed(self, data: bytes) -> pl.DataFrame:
         """Return `data` as text, one row a line."""

@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import UTC, date, datetime
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -67,6 +68,22 @@ def test_every_row_is_published_as_written_or_refused_with_its_bytes(lines: list
     refused = Counter(line.encode() for line, value in judged if value is None)
     assert Counter(r.raw for r in found.refused) == refused
     assert all(([*sure, *lines][r.row - 1]).encode() == r.raw for r in found.refused)
+
+
+@pytest.mark.parametrize("cells", ["1,1,1,1,5,", "1,1,1,1,5,,", "1,1,1,1,5,,x", '"1",1,1,1,5,'])
+def test_row_with_more_cells_than_the_header_is_refused_even_if_they_are_empty(tmp_path: Path, cells: str) -> None:
+    line = f"2025-01-06 20:00:00+00:00,{cells}"
+    sure = [row.replace(":00,", ":00+00:00,") for row in plain_rows(20)]
+    found = read(write(tmp_path / "AAA.csv", "\n".join([HEADER, *sure, line]) + "\n"), FileOptions())
+    assert [(one.raw, one.row) for one in found.refused] == [(line.encode(), 21)]
+    assert found.bars.height == 20
+
+
+def test_separators_inside_quotes_are_no_cells(tmp_path: Path) -> None:
+    header = f"{HEADER},note"
+    lines = [row.replace(":00,", ":00+00:00,") + ',"a,b,c"' for row in plain_rows(20)]
+    found = read(write(tmp_path / "AAA.csv", "\n".join([header, *lines]) + "\n"), FileOptions())
+    assert (found.bars.height, len(found.refused)) == (20, 0)
 
 
 def test_range_of_new_york_dates_is_kept_to_the_minute(tmp_path: Path) -> None:
