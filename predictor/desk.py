@@ -95,7 +95,7 @@ class Desk:
     clock: Clock
     books: Books
     stores: Stores
-    writer: RecordWriter
+    wishes: RecordWriter
     broadcast: Broadcast
     health: Health
 

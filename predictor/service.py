@@ -83,7 +83,7 @@ def make_desk(runtime: Runtime, settings: PredictorSettings) -> Desk:
             truth=Truth(truth),
         ),
         stores=Stores(past, ModelRegistry(engine), TrainingWatch(JobsView(engine))),
-        writer=runtime.resources.enter_context(KafkaWriter(KafkaSettings.load(), runtime.name)),
+        wishes=runtime.resources.enter_context(KafkaWriter(KafkaSettings.load(), f"{runtime.name}.wishes")),
         broadcast=Broadcast(),
         health=Health(),
     )
@@ -105,8 +105,9 @@ class Service:
         self._feeds = {
             topic: Feed(kafka, topic, runtime.stopping) for topic in (MODEL_EVENTS.name, FEATURES.name, RUNS.name)
         }
-        self._refusals = Refusals(DeadLetters(desk.writer, runtime.name, runtime.clock))
-        outlets = Outlets(desk.writer, Teller(desk), runtime.stopping)
+        writer = runtime.resources.enter_context(KafkaWriter(kafka, runtime.name))
+        self._refusals = Refusals(DeadLetters(writer, runtime.name, runtime.clock))
+        outlets = Outlets(writer, Teller(desk), runtime.stopping)
         self._engine = Engine(desk.models, desk.answers, outlets, runtime.clock)
         self._models_read = threading.Event()
         desk.health.troubles = lambda: {name: feed.trouble for name, feed in self._feeds.items()}

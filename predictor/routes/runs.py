@@ -81,8 +81,8 @@ def _file(desk: Desk, message: StartModel) -> Position:
     delivered: list[Position] = []
     record = Outgoing(START_MODEL.name, None, message.encode(), {"schema": START_MODEL.schema.encode()})
     try:
-        desk.writer.send(record, delivered.append)
-        desk.writer.flush(FLUSH_SECONDS)
+        desk.wishes.send(record, delivered.append)
+        desk.wishes.flush(FLUSH_SECONDS)
     except TickerstreamError as error:
         detail = f"{error} The request may still arrive: look at /v1/runs before asking again."
         raise ProblemError(503, "no-kafka", "Kafka does not answer", detail) from error

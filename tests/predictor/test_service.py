@@ -1,6 +1,8 @@
 """Whole predictors on a real broker: rows and deployments in, answers out, through faults and restarts."""
 
 import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,20 +12,24 @@ import numpy as np
 import pytest
 from sqlalchemy import Engine
 
+from infra.embedded.layout import Home
 from infra.embedded.ports import free_port
 from predictor.answering import prediction_id
 from predictor.models import ModelBook
 from shared.contracts.dead_letters import DeadLetter
 from shared.contracts.predictions import Prediction
-from shared.contracts.topics import DEAD_LETTERS, FEATURES, MODEL_EVENTS
+from shared.contracts.topics import DEAD_LETTERS, FEATURES, MODEL_EVENTS, START_MODEL, TOPICS
+from shared.kafka.admin import KafkaAdmin
+from shared.kafka.producer import KafkaWriter
 from shared.modelling.bundle import LoadedBundle, load_bundle, write_bundle
-from shared.settings import PostgresSettings
+from shared.settings import KafkaSettings, PostgresSettings
 from shared.storage.deployments import Decision, Deployments
 from shared.storage.jobs import NewRun, TrainingJobs
 from shared.storage.models import NewModel
 from shared.storage.postgres import make_engine
 from shared.storage.prediction_ledger import PredictionLedger
 from shared.testing.eventually import eventually
+from tests.conftest import running_kafka
 from tests.predictor.making import NOW, bundles, deployed, event_of, feature_row
 from tests.predictor.serving import Broker, Serving, serving
 
@@ -296,6 +302,23 @@ def check_training_shows(one: Serving, engine: Engine) -> None:
     before = one.get("/v1/models/LEDGER", at=(at - timedelta(days=1)).isoformat())
     assert (before.status_code, before.json()["type"]) == (404, "urn:tickerstream:problem:no-model-then")
     eventually(lambda: one.get("/v1/runs").json()["training"]["runs"][0]["done"] == 1)
+
+
+def test_wish_that_kafka_refuses_harms_no_prediction(
+    new_home: Callable[[], AbstractContextManager[Home]], model_dir: Path, tmp_path: Path
+) -> None:
+    with new_home() as home, running_kafka(home) as server:
+        settings = KafkaSettings.load(kafka_bootstrap_servers=server.bootstrap_servers, kafka_partitions=1)
+        KafkaAdmin(settings).provision([topic for topic in TOPICS if topic is not START_MODEL])
+        with KafkaWriter(settings, "tests") as writer, serving(Broker(settings, writer), tmp_path, model_dir) as one:
+            broker = Broker(settings, writer)
+            broker.events(*deployed(model_dir, "WISHED"))
+            one.await_ready()
+            assert one.client.post("/v1/training", json={"tickers": ["WISHED"]}).status_code == 503
+            row = feature_row("WISHED")
+            broker.rows(row)
+            one.shows(row)
+            assert one.stop() == 0
 
 
 def test_taken_port_ends_with_one_line(
