@@ -43,10 +43,16 @@ def read_csv(path: Path) -> tuple[pa.Table, str]:
 
 
 def _read_row_by_row(path: Path, delimiter: str) -> tuple[pa.Table, str]:
-    """Return all columns as text; a line with too many fields is left out, so is what follows damage."""
+    """Return all columns as text; a line with too many fields is left out, so is what follows damage.
+
+    pandas takes the first line behind the header for the number of fields: one is put there that has as many.
+    """
     data, damage = _content(path)
-    frame = pd.read_csv(io.BytesIO(data), sep=delimiter, dtype=str, on_bad_lines="skip", encoding_errors="replace")
-    return pa.Table.from_pandas(frame, preserve_index=False), damage
+    header, _, rows = data.lstrip(b"\r\n").partition(b"\n")
+    first = b"-" + delimiter.encode() * header.count(delimiter.encode())
+    told = io.BytesIO(b"\n".join([header, first, rows]) if header else b"")
+    frame = pd.read_csv(told, sep=delimiter, dtype=str, on_bad_lines="skip", encoding_errors="replace")
+    return pa.Table.from_pandas(frame[1:], preserve_index=False), damage
 
 
 def _content(path: Path) -> tuple[bytes, str]:

@@ -155,6 +155,17 @@ def test_folder_without_files_is_a_configuration_error(tmp_path: Path) -> None:
         read_source(Source(tmp_path))
 
 
+@pytest.mark.parametrize("place", [0, 3])
+@pytest.mark.parametrize("more", [",", ",,", ",,x"])
+def test_row_with_more_fields_than_the_header_spoils_no_other(tmp_path: Path, place: int, more: str) -> None:
+    header, *rows = AWARE.splitlines()
+    lines = [*rows, *rows, *rows]
+    lines.insert(place, rows[0] + more)
+    (tmp_path / "AAA.csv").write_text("\n".join([header, *lines]) + "\n")
+    (account,) = read_source(Source(tmp_path)).files
+    assert (account.rows, account.rejected) == (len(lines) - 1, 0)
+
+
 @pytest.mark.parametrize("name", [";rm.csv", "-.csv", "$(x)_1min.csv"])
 def test_file_whose_name_tells_no_ticker_is_refused(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "%"
