@@ -63,7 +63,7 @@ def encode(frame: pl.DataFrame, values: Sequence[str]) -> Iterator[memoryview]:
 def _pieces(frame: pl.DataFrame, values: Sequence[str]) -> Iterator[memoryview]:
     numbers = frame.select(values)
     fields = {column.name: _field(column) for column in frame.drop(values).iter_columns()}
-    layouts = _Layouts(fields, numbers.width)
+    layouts = _Layouts(fields, min(frame.height, _CHUNK_ROWS))
     nulls = sum(column.null_count() for column in numbers.iter_columns())
     for start, stop in _chunks(frame.height, [field.begins for field in fields.values()]):
         matrix = numbers.slice(start, stop - start).to_numpy()
@@ -90,12 +90,12 @@ class _Layouts:
 
     Args:
         fields: The columns without nulls, all rows.
-        width: Number of the columns after them.
+        height: The most rows that are asked for at a time.
     """
 
-    def __init__(self, fields: Mapping[str, "_Field"], width: int) -> None:
+    def __init__(self, fields: Mapping[str, "_Field"], height: int) -> None:
         self._fields = fields
-        self._width = width
+        self._height = height
         self._made: dict[tuple[tuple[str, ...], bytes, bool], _Layout] = {}
 
     def encoded(self, place: slice, matrix: NDArray[np.float32], absent: NDArray[np.bool_]) -> memoryview:
@@ -127,7 +127,7 @@ class _Layouts:
         if key not in self._made:
             if len(self._made) == _LAYOUTS:
                 self._made.clear()
-            self._made[key] = _Layout(kinds, gone)
+            self._made[key] = _Layout(kinds, gone, self._height)
         return self._made[key]
 
 
@@ -137,13 +137,14 @@ class _Layout:
     Args:
         kinds: numpy's type of each column without nulls.
         gone: Which of the columns after them are null in every row: they take no bytes but for their length.
+        height: How many rows.
 
     Attributes:
         rows: The rows: `fields`, each column after its `length`, and the columns after them by their place.
         present: Slices of the columns after them that have values, and their records.
     """
 
-    def __init__(self, kinds: Mapping[str, str], gone: NDArray[np.bool_]) -> None:
+    def __init__(self, kinds: Mapping[str, str], gone: NDArray[np.bool_], height: int) -> None:
         begins = np.flatnonzero(np.diff(gone, prepend=~gone[:1]))
         runs = [slice(int(a), int(b)) for a, b in pairwise([*begins, len(gone)])]
         layout: list[Any] = [("fields", ">i2")]
@@ -151,7 +152,7 @@ class _Layout:
             layout += [(f"length {name}", ">i4"), (name, kind)]
         for run in runs:
             layout.append((f"values {run.start}", ">i4" if gone[run.start] else _VALUE, (run.stop - run.start,)))
-        self.rows = np.empty(_CHUNK_ROWS, np.dtype(layout))
+        self.rows = np.empty(height, np.dtype(layout))
         self.rows["fields"] = len(kinds) + len(gone)
         self.present = []
         for name in kinds:
