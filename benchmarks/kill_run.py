@@ -69,6 +69,7 @@ def _run(given: argparse.Namespace, folder: Path) -> int:
         killer = Killer(demo, progress, plan(producers, given.seed))
         killer.run()
         again = demo.report()
+        demo.await_stack()
         killed = _kept(folder / f"killed-{given.seed}.snapshot.json", take(demo.home, again))
     print(f"killed {len(killer.done)} times: {again['seconds']['total']:.1f} s", flush=True)
     _kept(folder / f"kills-{given.seed}.json", {"done": [asdict(one) for one in killer.done]})

@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import urllib3
 
 from infra.embedded import stack
 from infra.embedded.files import read_object
 from infra.embedded.layout import Home
 from infra.embedded.settings import resolve_home
 from infra.embedded.state import load_state
+from infra.embedded.status import status
+from shared.testing.eventually import eventually
 
 # What ends a stage is the last line of its work: `features: 46,776 rows, 9,000 rows/s, in 5.2 s`.
 _OVER = {
@@ -25,6 +28,7 @@ _OVER = {
     "features": re.compile(r"^features: .*\bin \d"),
     "train": re.compile(r"^train: .*\bin \d"),
 }
+BACK_SECONDS = 120.0
 _NEXT = {"publish": "features", "features": "train", "train": "predict"}
 
 
@@ -89,6 +93,14 @@ class Demo:
         found: dict[str, Any] = json.loads(self._report.read_text(encoding="utf-8"))
         return found
 
+    def await_stack(self) -> None:
+        """Wait until every process of the stack is back, for the last kills may come just before the demo's end.
+
+        Raises:
+            AssertionError: One stayed away.
+        """
+        eventually(self._is_whole, seconds=BACK_SECONDS, failing=f"the stack in {self.home.root} did not come back")
+
     def end(self) -> None:
         """End it, whatever it does."""
         if self.runs:
@@ -97,6 +109,15 @@ class Demo:
                 self._process.wait(60)
             except subprocess.TimeoutExpired:
                 self._process.kill()
+
+    def _is_whole(self) -> bool:
+        now = status(self.home)
+        if not now.healthy or now.page is None:
+            return False
+        try:
+            return urllib3.request("GET", f"{now.page}health/ready", retries=False).status == 200
+        except urllib3.exceptions.HTTPError:
+            return False
 
     def _producer(self, kind: str) -> int | None:
         try:
