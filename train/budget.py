@@ -6,10 +6,11 @@ from typing import Final
 MIB: Final = 1024 * 1024
 BASE_MIB: Final = 140
 """What a worker needs beyond the libraries, whatever it trains (the folds' trees and their rows are bounded)."""
-COPIES: Final = 2.5
-"""The features are held as read, then as the matrix of the fits, and binned. Measured: see train/README.md."""
-BYTES_PER_ROW: Final = 200
-"""Times, labels, answers of each fold of a kind, and what evaluation makes of them."""
+# Measured: see train/README.md. A copy is the features as 32-bit floats.
+PREPARING: Final = (2.5, 60)
+"""Copies, and bytes a row: features as they were read, and as the matrix of the fits; times and labels."""
+FITTING: Final = (1.5, 260)
+"""Copies, and bytes a row and kind in work: the matrix and its bins; bins of the rows that moved, answers, scores."""
 
 
 def estimate_mib(rows: int, features: int, kinds: int = 1) -> float:
@@ -20,7 +21,10 @@ def estimate_mib(rows: int, features: int, kinds: int = 1) -> float:
         features: Features of each.
         kinds: How many kinds are trained at the same time.
     """
-    return BASE_MIB + rows * (features * 4 * COPIES + BYTES_PER_ROW * kinds) / MIB
+    copy = 4 * features
+    preparing = PREPARING[0] * copy + PREPARING[1]
+    fitting = FITTING[0] * copy + FITTING[1] * kinds
+    return BASE_MIB + rows * max(preparing, fitting) / MIB
 
 
 @dataclass(frozen=True, slots=True)

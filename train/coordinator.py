@@ -58,6 +58,7 @@ class Coordinator:
 
     def run(self, stopping: Callable[[], bool], poll_seconds: float, beat: Callable[[str], None]) -> None:
         """Work until stopped, then give back what is not through. `beat` hears what keeps us from working, or ''."""
+        self._pool.warm()
         try:
             while not stopping():
                 self._unspoken += self._pool.wait(poll_seconds)

@@ -5,6 +5,7 @@ import multiprocessing
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Final
@@ -104,6 +105,10 @@ class WorkerPool:
     def ready(self) -> int:
         """Return how many workers wait for work."""
         return sum(worker.ready for worker in self._workers)
+
+    def warm(self) -> None:
+        """Start the server that workers are forked from, so that libraries are imported before there is any work."""
+        forkserver.ensure_running()
 
     def grow(self, wanted: int) -> None:
         """Start workers until there are `wanted`; each is ready once it has imported what it needs."""

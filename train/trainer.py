@@ -25,6 +25,7 @@ from shared.modelling.train_ticker import (
     train_model,
 )
 from shared.runtime.failpoints import failpoint
+from shared.runtime.memory import give_back_freed
 from shared.settings import ModelSettings
 from shared.storage.deployments import Deployments
 from shared.storage.feature_reader import FeatureReader
@@ -92,6 +93,7 @@ class TickerTrainer:
             request = self._request(jobs[0], features, work.threads)
             prepared = prepare(rows, request, JobProgress(self._stores.jobs, self._clock, jobs))
             del rows
+            give_back_freed()  # fits need memory that the rows as read have left
         except Exception as error:
             self._fail(jobs, error)
             return
