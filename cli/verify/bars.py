@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from cli.verify.content import Hashes, digest, week_label
+from cli.verify.content import Hashes, digest, distinct, week_label
 from cli.verify.gaps import Gaps, gaps_in
 from cli.verify.lake_bars import BUCKET, LakeWeek, read_object, ticker_in
 from cli.verify.lake_objects import LakeFiles, Listed
@@ -173,7 +173,9 @@ def _compare_week(
     wanted = source.distinct(ticker, week) if source else None
     due = topics.due.distinct(ticker, week) if topics else None
     if topics is not None and due is not None:
-        unexplained = missing_from(_identity(lake), np.union1d(due, topics.later.distinct(ticker, week)))
+        unexplained = missing_from(
+            _identity(lake), distinct(np.concatenate((due, topics.later.distinct(ticker, week))))
+        )
     else:
         unexplained = missing_from(content, wanted) if wanted is not None and wanted.size else 0
     return WeekResult(

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from cli.verify.content import UNREADABLE, Hashes, Minutes, Values, content_hashes
+from cli.verify.content import UNREADABLE, Hashes, Minutes, Values, content_hashes, distinct
 from cli.verify.source_shapes import RawBars, RefusedFileError, files_below, read_bars
 from cli.verify.tally import Tally
 from shared.errors import ConfigurationError
@@ -115,7 +115,7 @@ def _by_ticker(raw: RawBars) -> Iterator[tuple[str, Minutes, tuple[Values, ...]]
 
 
 def _check_spacing(minutes: Minutes) -> None:
-    known = np.unique(minutes[minutes != UNREADABLE])
+    known = distinct(minutes[minutes != UNREADABLE])
     if len(known) < _ENOUGH_TO_JUDGE:
         return
     gaps = np.diff(known)
