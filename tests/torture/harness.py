@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
@@ -234,24 +233,3 @@ def torture(kafka: KafkaServer, home: Path) -> Iterator[Torture]:
         yield ours
     finally:
         ours.stop_all()
-
-
-def random_round(ours: Torture, seed: int) -> None:
-    """Kill producer and consumer once each with work in flight, restart both, and compare."""
-    chance = random.Random(seed)
-    world = ours.new_world(tickers=4, sessions=20)
-    before_sent, before_objects = ours.sent(), ours.objects()
-    messages = 4 * 4  # at least: four tickers, four ISO weeks
-    producer, consumer = ours.producer(world), ours.consumer()
-    at = chance.randrange(1, messages)
-    eventually(lambda: ours.sent() > before_sent + at or producer.poll() is not None, seconds=PATIENCE)
-    if producer.poll() is None:
-        ours.kill(producer)
-    at = chance.randrange(messages // 2)
-    eventually(lambda: ours.objects() > before_objects + at, seconds=PATIENCE)
-    ours.kill(consumer)
-    ours.finished(ours.producer(world))
-    last = ours.consumer()
-    ours.wait_landed(world)
-    ours.compare(world)
-    ours.end(last)

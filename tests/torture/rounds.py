@@ -1,0 +1,134 @@
+"""Rounds of kill-and-compare: each makes a world of its own, kills while work is in flight, and compares."""
+
+import random
+import signal
+from collections.abc import Callable
+from typing import Final
+
+from shared.testing.eventually import eventually
+from tests.torture.harness import PATIENCE, Torture, is_stopped
+
+PRODUCER_FAILPOINTS: Final = (
+    "producers.stock.after_send=kill@1",
+    "producers.stock.after_send=kill@2",
+    "producers.stock.after_send=kill@4",
+    "producers.stock.after_send=kill@6",
+    "producers.stock.after_cursor=kill@1",
+    "producers.stock.before_confirm=kill@1",
+)
+CONSUMER_FAILPOINTS: Final = (
+    "consumers.stock.before_flush=kill@1",
+    "consumers.stock.inside_merge=kill@1",
+    "consumers.stock.inside_merge=kill@2",
+    "consumers.stock.inside_merge=kill@3",
+    "consumers.stock.after_write=kill@1",
+    "consumers.stock.before_commit=kill@1",
+    "consumers.stock.after_commit=kill@1",
+)
+
+
+def kill_at_random(ours: Torture, seed: int) -> None:
+    """Kill producer and consumer once each at random moments with work in flight."""
+    chance = random.Random(seed)
+    world = ours.new_world(tickers=4, sessions=20)
+    before_sent, before_objects = ours.sent(), ours.objects()
+    messages = 4 * 4  # at least: four tickers, four ISO weeks
+    producer, consumer = ours.producer(world), ours.consumer()
+    at = chance.randrange(1, messages)
+    eventually(lambda: ours.sent() > before_sent + at or producer.poll() is not None, seconds=PATIENCE)
+    if producer.poll() is None:
+        ours.kill(producer)
+    at = chance.randrange(messages // 2)
+    eventually(lambda: ours.objects() > before_objects + at, seconds=PATIENCE)
+    ours.kill(consumer)
+    ours.finished(ours.producer(world))
+    last = ours.consumer()
+    ours.wait_landed(world)
+    ours.compare(world)
+    ours.end(last)
+
+
+def kill_producer(ours: Torture, failpoint: str) -> None:
+    """Kill a producer at a failpoint; another one resumes its run."""
+    world = ours.new_world()
+    ours.died_at_failpoint(ours.producer(world, failpoint))
+    ours.finished(ours.producer(world))
+    consumer = ours.consumer()
+    ours.wait_landed(world)
+    ours.compare(world)
+    ours.end(consumer)
+
+
+def kill_consumer(ours: Torture, failpoint: str) -> None:
+    """Kill a consumer at a failpoint; another one goes on."""
+    world = ours.new_world()
+    ours.finished(ours.producer(world))
+    ours.died_at_failpoint(ours.consumer(failpoint))
+    consumer = ours.consumer()
+    ours.wait_landed(world)
+    ours.compare(world)
+    ours.end(consumer)
+
+
+def stop_consumer(ours: Torture) -> None:
+    """Stop a consumer past its session while another takes over, then let it go on."""
+    world = ours.new_world(tickers=4, sessions=20)
+    ours.finished(ours.producer(world))
+    sleeper = ours.consumer("consumers.stock.before_commit=stop@1")
+    eventually(lambda: is_stopped(sleeper.pid), seconds=PATIENCE)
+    ours.kills += 1
+    second = ours.consumer()
+    ours.wait_landed(world)
+    ours.compare(world)
+    sleeper.send_signal(signal.SIGCONT)
+    later = ours.new_world()
+    ours.finished(ours.producer(later))
+    ours.wait_landed(later)
+    ours.compare(world)
+    ours.compare(later)
+    ours.end(second)
+    ours.end(sleeper)
+
+
+def kill_broker(ours: Torture, share: float) -> None:
+    """Kill the broker when this share of the messages is sent, with producer and consumer at work."""
+    world = ours.new_world(tickers=6, sessions=35)
+    before = ours.sent()
+    producer, consumer = ours.producer(world), ours.consumer()
+    messages = 6 * 7
+    eventually(lambda: ours.sent() >= before + share * messages or producer.poll() is not None, seconds=PATIENCE)
+    ours.kafka.kill()
+    ours.kills += 1
+    ours.kafka.start()
+    ours.kafka.wait_healthy()
+    if producer.wait(PATIENCE) != 0:  # a producer that gave up waiting is started again, as a supervisor would
+        ours.finished(ours.producer(world))
+    if consumer.poll() is not None:
+        consumer = ours.consumer()
+    ours.wait_landed(world)
+    ours.compare(world)
+    ours.end(consumer)
+
+
+def any_round(ours: Torture, seed: int) -> str:
+    """Do the round that follows from `seed`: half of the rounds at random moments, the others at chosen ones.
+
+    Returns:
+        What was done.
+    """
+    chance = random.Random(seed)
+    failpoint = chance.choice((*PRODUCER_FAILPOINTS, *CONSUMER_FAILPOINTS))
+    share = chance.uniform(0.1, 0.8)
+    at_failpoint = kill_producer if failpoint in PRODUCER_FAILPOINTS else kill_consumer
+    chosen: dict[str, Callable[[], None]] = {
+        failpoint: lambda: at_failpoint(ours, failpoint),
+        f"broker at {share:.0%}": lambda: kill_broker(ours, share),
+        "consumer stopped past its session": lambda: stop_consumer(ours),
+    }
+    done = "producer and consumer at random"
+    if chance.random() < 0.5:
+        kill_at_random(ours, seed)
+    else:
+        done = chance.choices(list(chosen), weights=(3, 1, 1))[0]
+        chosen[done]()
+    return done
