@@ -86,3 +86,21 @@ def test_replayed_session_lands_in_the_lake_though_its_producer_is_killed(demo: 
     rows_of_lake = demo.command.json("lake", "head", "RPL", "-n", "500")
     assert len(rows_of_lake) == MINUTES
     assert {row["source"] for row in rows_of_lake} == {"replay"}
+
+
+def test_demo_without_once_replays_the_last_session_and_leaves_the_stack_up(demo: Demo, tmp_path: Path) -> None:
+    folder = tmp_path / "bars"
+    folder.mkdir()
+    (folder / "GOES.csv").write_text((demo.source.folder / "CCC_1min.csv").read_text())
+    said = demo.command(
+        *("demo", "--until", "lake", "--bars", str(folder), "--timezone", NAIVE_ZONE, "--speed", str(30 * MINUTES))
+    )
+    assert said.exit_code == 0, said.output
+    assert f"replaying the session of {DAYS[-1].date()}, which was kept back" in said.stdout
+    assert f"{MINUTES:,} live bars came by" in said.stdout
+    assert "the stack stays up" in said.stdout
+    assert demo.command("status").exit_code == 0
+    rows = eventually(lambda: len(found := demo.command.json("lake", "head", "GOES", "-n", "5000")) > MINUTES and found)
+    sources = {row["timestamp"][:10]: row["source"] for row in rows}
+    assert sources.pop(str(DAYS[-1].date())) == "replay"
+    assert set(sources.values()) == {"files"}
