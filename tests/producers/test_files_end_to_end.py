@@ -329,10 +329,10 @@ REAL_SETS = {
 
 @pytest.mark.parametrize("name", REAL_SETS)
 def test_real_set_lies_in_the_topic_as_pandas_reads_it(house: House, name: str) -> None:
-    """Only where TICKERSTREAM_REAL_DATA names the folder of real data."""
-    named = os.environ.get("TICKERSTREAM_REAL_DATA")
+    """Only where TICKERSTREAM_REAL_SETS names a folder that has these sets below `bars`."""
+    named = os.environ.get("TICKERSTREAM_REAL_SETS")
     if not named:
-        pytest.skip("TICKERSTREAM_REAL_DATA names no folder")
+        pytest.skip("TICKERSTREAM_REAL_SETS names no folder")
     folder = Path(named) / "bars" / name
     files = [p for p in folder.rglob("*") if p.is_file() and p.name != "LICENSE" and not p.name.endswith("_quote.zip")]
 
