@@ -78,20 +78,3 @@ def test_no_file_names_a_path_of_one_machine() -> None:
         if (match := machine_path.search(path.read_text(encoding="utf-8")))
     ]
     assert not found
-
-
-def documented_commands() -> list[str]:
-    text = "\n".join(p.read_text() for p in tracked("README.md", "docs/*.md", "CONTRIBUTING.md"))
-    blocks = (
-        "\n".join(re.findall(r"```(?:sh|bash|console)?\n(.*?)```", text, re.DOTALL))
-        + "\n"
-        + "\n".join(re.findall(r"`((?:\.venv/bin/)?tickerstream [^`]+|make [^`]+)`", text))
-    )
-    return blocks.splitlines()
-
-
-def test_documented_make_targets_exist() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = {m.group(1) for line in documented_commands() if (m := re.match(r"\s*(?:\$ )?make ([a-z]+)", line))}
-    assert named
-    assert named <= targets
