@@ -88,7 +88,7 @@ class ModelBook:
         """Start from everything that the topic holds, several bundles at a time.
 
         Of each ticker and kind the newest deployment counts; where its bundle fails, the one before it serves, as it
-        would have without a restart.
+        would have without a restart. Each event tells of the one that it replaced, so compaction does not take it away.
         """
         log: dict[Key, list[ModelEvent]] = {}
         for event in events:
@@ -97,7 +97,8 @@ class ModelBook:
             list(executor.map(self._restore_key, log.values()))
 
     def _restore_key(self, events: list[ModelEvent]) -> None:
-        ordered = sorted(events, key=lambda event: -event.sequence)
+        told = [*(event.before for event in events), *events]
+        ordered = sorted({event.sequence: event for event in told if event}.values(), key=lambda event: -event.sequence)
         self._seen[(ordered[0].ticker, ordered[0].kind)] = ordered[0]
         for event in ordered:
             if self._take(event):

@@ -1,6 +1,6 @@
 """Models and the messages around them: what starts training, what was deployed."""
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -31,8 +31,8 @@ class StartModel(Message):
     feature_set: str | None = Field(None, min_length=1, max_length=64)
 
 
-class ModelEvent(Message):
-    """What became of a ticker's model of one kind. Only an event with a higher `sequence` than the last one counts.
+class DeployedModel(Message):
+    """A model of a ticker and kind, and what was told of it when it was put in force.
 
     `digest` names the bundle: the folder on the model volume, and the SHA-256 that its content has. `verdict_final` is
     false while models of the same run are not evaluated, which may turn "no skill" into another verdict; another event
@@ -55,7 +55,7 @@ class ModelEvent(Message):
     at: Instant
 
     @model_validator(mode="after")
-    def _check(self) -> "ModelEvent":
+    def _check_world(self) -> Self:
         if self.ticker.startswith(SIMULATED_PREFIX) != self.simulated:
             raise ValueError("the SIM. prefix and the simulated flag disagree")
         return self
@@ -64,3 +64,25 @@ class ModelEvent(Message):
     def key(self) -> bytes:
         """Return the record's key: ticker and kind."""
         return f"{self.ticker}/{self.kind}".encode()
+
+
+class ModelEvent(DeployedModel):
+    """What became of a ticker's model of one kind. Only an event with a higher `sequence` than the last one counts.
+
+    `replaced` is the model of another digest that was in force until then, as it was told last: the topic is compacted,
+    so a reader that starts late and cannot load this one knows what served before. None: none was, or not told.
+    """
+
+    replaced: DeployedModel | None = None
+
+    @model_validator(mode="after")
+    def _check_replaced(self) -> Self:
+        other = self.replaced
+        if other is not None and (other.key != self.key or other.sequence >= self.sequence):
+            raise ValueError("`replaced` is of another ticker or kind, or not of a lower sequence")
+        return self
+
+    @property
+    def before(self) -> "ModelEvent | None":
+        """Return what was told of the model that this one replaced."""
+        return ModelEvent(**self.replaced.model_dump()) if self.replaced else None

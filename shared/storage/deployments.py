@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Engine, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from shared.contracts.topics import MODEL_EVENTS
@@ -138,9 +138,8 @@ def deploy(
     }
     made = connection.execute(insert(DEPLOYMENTS).returning(DEPLOYMENTS.c.sequence, DEPLOYMENTS.c.at), row).one()
     deployment = Deployment(made.sequence, event, model, after, model.verdict, reason, made.at)
-    message = deployment.to_event()
-    headers = {"schema": MODEL_EVENTS.schema.encode()}
-    unique = f"deployment/{made.sequence}"
+    message = deployment.to_event(_replaced(connection, model))
+    unique, headers = f"deployment/{made.sequence}", {"schema": MODEL_EVENTS.schema.encode()}
     Outbox().add(connection, MODEL_EVENTS.name, message.key, message.encode(), unique, headers)
     return deployment
 
@@ -165,10 +164,17 @@ def _insert_model(connection: Connection, new: NewModel, verdict: Verdict) -> Mo
     return model_of(connection.execute(models_query().where(MODELS.c.model_id == model_id)).one())
 
 
-def _in_force(connection: Connection, ticker: str, kind: ModelKind) -> Deployment | None:
-    query = deployments_query().where(DEPLOYMENTS.c.ticker == ticker, DEPLOYMENTS.c.kind == kind)
+def _in_force(connection: Connection, ticker: str, kind: ModelKind, *also: ColumnElement[bool]) -> Deployment | None:
+    query = deployments_query().where(DEPLOYMENTS.c.ticker == ticker, DEPLOYMENTS.c.kind == kind, *also)
     row = connection.execute(query.order_by(DEPLOYMENTS.c.sequence.desc()).limit(1)).one_or_none()
     return None if row is None else deployment_of(row)
+
+
+def _replaced(connection: Connection, model: Model) -> Deployment | None:
+    """Return the newest deployment of another digest than `model`'s, which may be in force; None if retired since."""
+    other = (MODELS.c.digest != model.digest) | (DEPLOYMENTS.c.event == "retired")
+    found = _in_force(connection, model.ticker, model.kind, other)
+    return None if found is None or found.event == "retired" else found
 
 
 def _settle_model(connection: Connection, old: Model, new: Model) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from sqlalchemy import Connection, Engine, Row, Select, func, select
 
-from shared.contracts.training import ModelEvent, ModelKind, Verdict
+from shared.contracts.training import DeployedModel, ModelEvent, ModelKind, Verdict
 from shared.storage.postgres import transaction
 from shared.storage.training_tables import DEPLOYMENTS, MODELS, TRAINING_RUNS
 
@@ -68,10 +68,14 @@ class Deployment:
     reason: str
     at: datetime
 
-    def to_event(self) -> ModelEvent:
-        """Return the message that tells predictors."""
+    def to_event(self, replaced: "Deployment | None" = None) -> ModelEvent:
+        """Return the message that tells predictors, with what it replaced."""
+        return ModelEvent(**self.told().model_dump(), replaced=replaced.told() if replaced else None)
+
+    def told(self) -> DeployedModel:
+        """Return what predictors are told of the model."""
         model = self.model
-        return ModelEvent(
+        return DeployedModel(
             event=self.event,
             sequence=self.sequence,
             ticker=model.ticker,

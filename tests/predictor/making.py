@@ -19,6 +19,8 @@ from shared.modelling.train_ticker import TrainingRequest, train_ticker
 
 FEATURES = MODEL_FEATURES[:5]
 NOW = datetime(2026, 1, 5, 15, tzinfo=UTC)
+KEPT: ModelKind = "classification_rf"
+COMPACTED: ModelKind = "regression_gb"
 DAYS = sessions(date(2025, 1, 6), date(2025, 2, 1))[:6]
 
 

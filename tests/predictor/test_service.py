@@ -19,6 +19,7 @@ from predictor.models import ModelBook
 from shared.contracts.dead_letters import DeadLetter
 from shared.contracts.predictions import Prediction
 from shared.contracts.topics import DEAD_LETTERS, FEATURES, MODEL_EVENTS, START_MODEL, TOPICS
+from shared.contracts.training import ModelEvent
 from shared.kafka.admin import KafkaAdmin
 from shared.kafka.producer import KafkaWriter
 from shared.modelling.bundle import LoadedBundle, load_bundle, write_bundle
@@ -30,7 +31,7 @@ from shared.storage.postgres import make_engine
 from shared.storage.prediction_ledger import PredictionLedger
 from shared.testing.eventually import eventually
 from tests.conftest import running_kafka
-from tests.predictor.making import NOW, bundles, deployed, event_of, feature_row
+from tests.predictor.making import COMPACTED, KEPT, NOW, bundles, deployed, event_of, feature_row
 from tests.predictor.serving import Broker, Serving, serving
 
 pytestmark = pytest.mark.kafka
@@ -151,7 +152,7 @@ def test_spoilt_bundle_leaves_the_old_model_serving_and_raises_an_alert_until_it
     eventually(alerts)
     assert "model.onnx is altered" in alerts()[0]["reason"]
     assert shared_predictor.newest("SPOILT")["models"][0]["digest"] == good[kind].digest
-    assert "tickerstream_model_alerts 2.0" in shared_predictor.get("/metrics").text, "this one, and that of BEFORE"
+    assert "tickerstream_model_alerts 3.0" in shared_predictor.get("/metrics").text, "this one, and those of BEFORE"
     spoilt.unlink()
     write_bundle(model_dir, better[kind])
     eventually(lambda: shared_predictor.newest("SPOILT")["models"][0]["digest"] == better[kind].digest)
@@ -238,9 +239,21 @@ def check_same(broker: Broker, one: Serving, ticker: str) -> None:
     assert (found.simulated, found.leads) == (True, "baseline")
 
 
-def test_start_with_a_spoilt_newest_bundle_serves_the_one_before(shared_predictor: Serving) -> None:
-    assert shared_predictor.newest("BEFORE")["models"][0]["digest"] == bundles("BEFORE", 1)["regression_gb"].digest
-    assert [alert["version"] for alert in shared_predictor.get("/v1/models/BEFORE").json()["alerts"]] == [61]
+def test_start_with_a_spoilt_newest_bundle_serves_the_one_before_also_when_its_event_is_compacted_away(
+    broker: Broker, shared_predictor: Serving
+) -> None:
+    records = [
+        ModelEvent.decode(one.value)
+        for one in broker.records(MODEL_EVENTS.name)
+        if (one.key or b"").startswith(b"BEFORE/")
+    ]
+    assert [(one.kind, one.sequence) for one in records] == [(KEPT, 60), (KEPT, 61), (COMPACTED, 63)]
+    said = [(one["kind"], one["digest"], one["verdict"]) for one in shared_predictor.newest("BEFORE")["models"]]
+    good = bundles("BEFORE", 1)
+    assert said == [(KEPT, good[KEPT].digest, "no skill"), (COMPACTED, good[COMPACTED].digest, "skill")]
+    found = shared_predictor.get("/v1/models/BEFORE").json()
+    assert [(one["sequence"], one["version"]) for one in found["models"]] == [(60, 60), (62, 62)]
+    assert [one["version"] for one in found["alerts"]] == [61, 63]
 
 
 def test_as_of_and_history_reach_back_to_the_ledger(

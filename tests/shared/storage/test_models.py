@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Engine, text
 
 from shared.contracts.training import MODEL_KINDS, ModelEvent, ModelKind, Verdict
-from shared.storage.deployments import Decision, Deployments
+from shared.storage.deployments import Decision, Deployments, deploy
 from shared.storage.jobs import Job, LostLeaseError, NewRun, TrainingJobs
 from shared.storage.models import Deployment, Model, ModelRegistry, NewModel
 from shared.storage.postgres import transaction
@@ -133,6 +133,23 @@ def test_model_of_a_newer_run_takes_over_and_one_of_an_older_run_does_not(
     assert [one.previous for one in history] == [None, history[0].sequence]
     assert [one.model.run_id for one in registry.served("AAPL")] == ["three"]
     assert [event.sequence for event in events(engine)] == [one.sequence for one in history]
+
+
+def test_event_tells_of_the_model_that_it_replaced_until_that_one_is_retired(
+    engine: Engine, deployments: Deployments, registry: ModelRegistry
+) -> None:
+    for run_id, digest in (("one", "a"), ("two", "b")):
+        complete(engine, *claimed(engine, run_id), digest=digest)
+        deployments.settle(run_id, half)
+    first, final, second, again = events(engine)
+    assert (first.replaced, final.replaced) == (None, None), "nothing else was in force before"
+    assert (second.before, again.before) == (final, final), "its verdict made final, it still replaced the other one"
+
+    in_force = registry.served("AAPL")[0]
+    with transaction(engine) as connection:
+        deploy(connection, in_force.model, in_force, "by hand", "retired")
+    complete(engine, *claimed(engine, "three"), digest="c")
+    assert [event.replaced for event in events(engine)[4:]] == [None, None], "nothing was in force"
 
 
 def test_deployments_of_one_key_at_the_same_time_follow_each_other(engine: Engine, registry: ModelRegistry) -> None:
