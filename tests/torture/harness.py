@@ -175,6 +175,12 @@ class Torture:
         by_partition = {(slot[0], slot[1]): offset for slot, offset in committed.items()}
         return all(by_partition.get((BARS_HISTORY.name, p.partition), -1) >= p.next_offset for p in event.partitions)
 
+    def caught_up(self) -> bool:
+        """Return whether the consumers have committed every record that the topic holds."""
+        committed = self.admin.committed(GROUP, [BARS_HISTORY.name])
+        ends = self.admin.end_offsets(BARS_HISTORY.name)
+        return all(committed.get((BARS_HISTORY.name, number), 0) >= end for number, end in ends.items())
+
     def wait_landed(self, world: World) -> None:
         eventually(lambda: self.landed(world), seconds=PATIENCE)
 
