@@ -97,6 +97,10 @@ class Assignment:
         """
         return {tp: self._offsets.advance(connection, self._claims[tp], offset) for tp, offset in sorted(moves.items())}
 
+    def applied(self, connection: Connection) -> dict[TopicPartition, int]:
+        """Return what is stored as read of every input, ours or not, as a transaction sees it."""
+        return self._offsets.applied(connection)
+
     def settle(self, claims: Mapping[TopicPartition, Claim]) -> None:
         """Go on with the claims of a transaction that is committed."""
         self._claims.update(claims)

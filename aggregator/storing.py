@@ -153,6 +153,8 @@ class Transactions:
         self, connection: Connection, made: Made, moves: Mapping[TopicPartition, int], kind: BatchKind
     ) -> tuple[int, int]:
         added = revised = 0
+        # After `_check`: slow facts cannot be stored until we end, so these offsets are exactly those of its digest.
+        applied = self._assignment.applied(connection) if made.levels else {}
         for slot, levels in sorted(made.levels.items()):
             if not levels:
                 continue
@@ -164,7 +166,7 @@ class Transactions:
                 claim.epoch,
                 self._clock.now(),
                 kind,
-                _others(moves, slot),
+                _others(applied, slot),
             )
             opened = self._stores.features.open_batch(connection, batch)
             for frames in levels:
@@ -173,10 +175,10 @@ class Transactions:
         return added, revised
 
 
-def _others(moves: Mapping[TopicPartition, int], slot: TopicPartition) -> dict[str, dict[int, int]]:
-    """Return the next offsets of the other partitions in the transaction: topic -> partition -> offset."""
+def _others(applied: Mapping[TopicPartition, int], slot: TopicPartition) -> dict[str, dict[int, int]]:
+    """Return the next offsets of all partitions but the batch's own: topic -> partition -> offset."""
     found: dict[str, dict[int, int]] = {}
-    for (topic, partition), offset in sorted(moves.items()):
+    for (topic, partition), offset in sorted(applied.items()):
         if (topic, partition) != slot:
             found.setdefault(topic, {})[partition] = offset
     return found

@@ -21,7 +21,8 @@ class Batch:
         epoch: Epoch of the owner.
         made_at: When, aware, UTC; the rows' `made_at` too.
         kind: Why.
-        applied: Next offsets of the other inputs as they were applied: topic -> partition -> offset.
+        applied: Next offsets of all other inputs as they were applied when the rows were stored, whoever read them:
+            topic -> partition -> offset.
     """
 
     source: SourcePartition

@@ -36,6 +36,12 @@ _ADVANCE: Final = text(
     WHERE topic_id = :topic_id AND partition = :partition AND epoch = :epoch AND next_offset = :expected
     """
 )
+_POSITIONS: Final = text(
+    """
+    SELECT DISTINCT ON (topic, partition) topic, partition, next_offset FROM source_offsets
+    ORDER BY topic, partition, updated_at DESC
+    """
+)
 
 
 class FencedError(TickerstreamError):
@@ -124,11 +130,9 @@ class OffsetStore:
 
     def positions(self) -> dict[TopicPartition, int]:
         """Return the next offset of each partition that was ever read, of the topic's newest incarnation."""
-        query = text(
-            """
-            SELECT DISTINCT ON (topic, partition) topic, partition, next_offset FROM source_offsets
-            ORDER BY topic, partition, updated_at DESC
-            """
-        )
         with transaction(self._engine) as connection:
-            return {(row.topic, row.partition): row.next_offset for row in connection.execute(query)}
+            return self.applied(connection)
+
+    def applied(self, connection: Connection) -> dict[TopicPartition, int]:
+        """Return `positions` as the caller's transaction sees them, with what it has moved itself."""
+        return {(row.topic, row.partition): row.next_offset for row in connection.execute(_POSITIONS)}

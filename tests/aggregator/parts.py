@@ -233,6 +233,15 @@ class Ground:
         with transaction(self.engine) as connection:
             return connection.execute(text(query), arguments).scalar()
 
+    def applied(self, topic: str, ticker: str = "AAPL", revision: int = 1) -> dict[str, int]:
+        """Return up to where rows' batches say that a topic was applied, by partition; all must say the same."""
+        query = """SELECT DISTINCT applied -> :topic FROM aggregated_data JOIN aggregation_batches USING (batch_id)
+            WHERE ticker = :ticker AND revision = :revision"""
+        given = {"topic": self.names[topic], "ticker": ticker, "revision": revision}
+        with transaction(self.engine) as connection:
+            (said,) = connection.execute(text(query), given).scalars()
+        return dict(said)
+
     def caught_up(self, *topics: str) -> bool:
         """Return whether everything sent to the topics is stored as read."""
         admin = KafkaAdmin(self.kafka)

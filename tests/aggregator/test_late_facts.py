@@ -10,6 +10,7 @@ import pytest
 from shared.features.catalogue import NAMES
 from shared.features.compute import FeatureEngine
 from shared.features.revisions import week_revisions
+from shared.kafka.partitioner import partition_of
 from shared.storage.context_store import ContextStore
 from shared.storage.postgres import transaction
 from shared.testing.eventually import eventually
@@ -58,6 +59,7 @@ def test_late_vintage_makes_the_rows_since_its_release_again(stand: Ground) -> N
         again = rows.filter(pl.col("revision") == 2)
         assert again["timestamp"].min() == frame["timestamp"][3 * 390]  # Thursday's first bar
         assert again.height == frame.height - 3 * 390
+        assert [stand.applied("h_macrodata", revision=n) for n in (1, 2)] == [{"0": 0, "1": 0}, {"0": 1, "1": 0}]
         own = rows.filter(pl.col("revision") == 1)
         assert again["as_of"].to_list() == own["as_of"][3 * 390 :].to_list()
         sent(stand, "h_macrodata", "FEDFUNDS", vintage("2025-01-09T13:00:00Z", 4.48))
@@ -77,6 +79,8 @@ def test_late_filing_is_of_one_company_only(stand: Ground) -> None:
         sent(stand, "h_company", "AAPL", filing)
         eventually(lambda: stand.count() == 200)
         assert matches(stand, frame)
+    partition = str(partition_of(b"AAPL", 2))
+    assert [stand.applied("h_company", revision=n)[partition] for n in (1, 2)] == [0, 1]
     assert stand.count("MSFT") == 100
 
 
