@@ -6,10 +6,11 @@ from uuid import uuid4
 import polars as pl
 import pytest
 
+from shared.contracts.bars import encode_bars
 from shared.features.catalogue import CATALOGUE, FEATURE_SET
 from shared.features.feature import Group
 from shared.testing.eventually import eventually
-from tests.aggregator.parts import Ground, bars, observed, tickers_on
+from tests.aggregator.parts import Ground, bars, by_week, observed, tickers_on
 
 pytestmark = pytest.mark.kafka
 OF_FACTS = [feature.name for feature in CATALOGUE if feature.group is Group.MACRO]
@@ -51,6 +52,7 @@ def test_bars_of_a_run_wait_for_its_facts_and_others_do_not(stand: Ground) -> No
         stand.live(observed(bars("SIM.LIVE", minutes=3), 1).with_columns(source=pl.lit("simulated")))
         stand.await_rows(3, "SIM.LIVE")
         stand.await_caught_up("runs", "stock_bars")
+        assert stand.applied("h_macrodata", "SIM.LIVE") == {"0": 0, "1": 0}  # read, but nothing came
         assert stand.count() == 0
         assert stand.scalar("SELECT state FROM runs WHERE run_id = :run", run=run) == "declared"
         stand.send("h_macrodata", "FEDFUNDS", VINTAGE)
@@ -60,8 +62,26 @@ def test_bars_of_a_run_wait_for_its_facts_and_others_do_not(stand: Ground) -> No
         rows = stand.await_rows(60)
         stand.await_rows(20, other)
         eventually(lambda: stand.started(run))
+    assert stand.applied("h_macrodata") == {"0": 1, "1": 0}
     assert any(rows[name].null_count() == 0 for name in OF_FACTS)
     assert rows["revision"].unique().to_list() == [1]
+    assert stand.scalar("SELECT count(*) FROM remake_requests") == 0
+
+
+def test_run_with_a_week_without_any_row_starts_training_once(stand: Ground) -> None:
+    run, weeks = run_id(), by_week(bars(minutes=20, days=15))
+    stand.declare(run, "h_alpaca").history(weeks[0], run)
+    stand.send("h_alpaca", "AAPL", encode_bars(weeks[1].clear()), {"run": run.encode()})
+    stand.history(weeks[2], run)
+    stand.send("h_alpaca", "MSFT", encode_bars(weeks[1].clear()), {"run": run.encode()})  # it has no row at all
+    with stand.confirm(run, "h_alpaca").running():
+        eventually(lambda: stand.started(run), seconds=30)
+        stand.confirm(run, "h_alpaca").await_caught_up()
+    with stand.running():
+        stand.history(weeks[2][-5:], run).await_caught_up()
+    (message,) = stand.started(run)
+    assert message.tickers == ("AAPL",)
+    assert stand.rows()["timestamp"].to_list() == [*weeks[0]["timestamp"], *weeks[2]["timestamp"]]
     assert stand.scalar("SELECT count(*) FROM remake_requests") == 0
 
 
