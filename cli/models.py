@@ -147,10 +147,10 @@ def _place(metric: str) -> tuple[int, str]:
 
 def _show_scores(output: Output, found: Evaluation) -> None:
     """Write a row a metric: out of sample, in sample, and each baseline's."""
-    baselines = sorted(found.baselines)
+    baselines, decides = sorted(found.baselines), found.primary.baseline_name
     columns = [Column("metric", style="bold"), number("out of sample"), number("in sample")]
     rows: list[list[Cell]] = []
     for metric, value in sorted(found.metrics.items(), key=lambda item: _place(item[0])):
         others = (found.in_sample.get(metric), *(found.baselines[name].get(metric) for name in baselines))
         rows.append([metric, *(None if one is None else f"{one:.6g}" for one in (value, *others))])
-    output.table([*columns, *(number(name) for name in baselines)], rows)
+    output.table([*columns, *(number(name, spare=int(name != decides)) for name in baselines)], rows)

@@ -6,6 +6,7 @@ from importlib.metadata import version
 
 import numpy as np
 
+from shared.modelling.baselines import share_of_rises
 from shared.modelling.boosting import Rows
 from shared.modelling.bundle import MODEL, SAMPLE, TREES, Bundle, sha256
 from shared.modelling.data import LabelledRows
@@ -13,7 +14,6 @@ from shared.modelling.evaluate import in_sample_scores, usable
 from shared.modelling.evaluation import Evaluation
 from shared.modelling.kinds import Fitted, Kind, Sample
 from shared.modelling.manifest import Manifest, Parity, Record
-from shared.modelling.metrics import Floats
 from shared.modelling.onnx import to_onnx
 from shared.modelling.parity import parity
 from shared.modelling.request import TrainingRequest
@@ -71,12 +71,6 @@ def _rows_with_nulls(rows: Rows) -> int:
     )
 
 
-def _prior(label: Floats) -> float | None:
-    """Return the share of rises among the rows that moved."""
-    moved = label[label != 0]
-    return float(np.mean(moved > 0)) if len(moved) else None
-
-
 def _manifest(source: Source, evaluation: Evaluation, proven: Parity, digests: dict[str, str]) -> Manifest:
     request, data, sample = source.request, source.data, source.sample
     names = tuple(request.features)
@@ -95,7 +89,7 @@ def _manifest(source: Source, evaluation: Evaluation, proven: Parity, digests: d
         rows=len(sample.positions),
         sessions=len(np.unique(data.sessions[sample.positions])),
         training_rows_hash=source.rows_hash,
-        prior_up=_prior(data.label),
+        prior_up=share_of_rises(data.label) if data.label.any() else None,
         seed=request.seed,
         implementation=source.kind.implementation,
         parameters=dict(source.kind.parameters(sample)),

@@ -29,3 +29,24 @@ def direction_baselines(up: NDArray[np.bool_], last: Floats, training_prior: Flo
         "training_prior": probability_scores(up, training_prior),
         "last": direction_scores(up, np.nan_to_num(last) > 0),
     }
+
+
+def regression_baselines(label: Floats, last: Floats, mean: Floats, prior: Floats) -> dict[str, Scores]:
+    """Score naive returns on all rows, and naive directions on those that moved; `last` is scored as both.
+
+    Args:
+        label: What came.
+        last: The newest label known at each row, NaN where there was none.
+        mean: Of the returns that each row's fold was fitted on.
+        prior: Their share of rises.
+    """
+    moved = label != 0
+    returns = return_baselines(label, last, mean)
+    directions = direction_baselines(label[moved] > 0, last[moved], prior[moved])
+    return {name: returns.get(name, {}) | directions.get(name, {}) for name in (*returns, *directions)}
+
+
+def share_of_rises(label: Floats) -> float:
+    """Return the share of rises among the rows that moved; one half where none did."""
+    moved = label[label != 0]
+    return float(np.mean(moved > 0)) if len(moved) else 0.5

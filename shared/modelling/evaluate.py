@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.modelling.baselines import direction_baselines, return_baselines
+from shared.modelling.baselines import direction_baselines, regression_baselines, share_of_rises
 from shared.modelling.boosting import BinnedRows, Rows
 from shared.modelling.data import LabelledRows
 from shared.modelling.evaluation import Evaluation, FoldReport, Primary, Scores
@@ -80,7 +80,7 @@ def evaluate(
         tell: Called with the share that is done.
     """
     answer, naive = np.full(len(data.label), np.nan), np.full(len(data.label), np.nan)
-    reports = []
+    reports, rises = [], [np.empty(0)]
     for number, fold in enumerate(folds):
         sample = _sample(data, kind, fold, seed, threads)
         test = fold.fold.test[usable(kind.task, data.label[fold.fold.test])]
@@ -90,10 +90,10 @@ def evaluate(
             naive[test] = sample.target.mean()
             losses, baseline = _gains(data, kind.task, test, answer, naive)
             reports.append(_report(data, fold, len(sample.positions), test, float((baseline - losses).mean())))
+            rises.append(np.full(len(test), share_of_rises(data.label[fold.train])))
         tell((number + 1) / len(folds))
     tested = np.flatnonzero(np.isfinite(answer))
-    scores = _return_account if kind.task == "regression" else _direction_account
-    metrics, baselines = scores(data, tested, answer[tested], naive[tested])
+    metrics, baselines = _account(data, kind.task, tested, answer[tested], naive[tested], np.concatenate(rises))
     position = answer[tested] - (naive[tested] if kind.task == "classification" else 0.0)
     return Evaluation(
         primary=_primary(data, kind.task, tested, answer, naive),
@@ -149,21 +149,17 @@ def _primary(data: LabelledRows, task: Task, tested: NDArray[np.int64], answer: 
     )
 
 
-def _return_account(
-    data: LabelledRows, places: NDArray[np.int64], answer: Floats, naive: Floats
+def _account(
+    data: LabelledRows, task: Task, places: NDArray[np.int64], answer: Floats, mean: Floats, prior: Floats
 ) -> tuple[Scores, dict[str, Scores]]:
-    label = data.label[places]
+    """Score the model and the naive answers alike: returns on all rows, directions on those that moved."""
+    label, last = data.label[places], data.last[places]
+    if task == "classification":
+        metrics = probability_scores(label > 0, answer) | coefficients(label, answer)
+        return metrics, direction_baselines(label > 0, last, prior)
     moved = label != 0
-    metrics = return_scores(label, answer) | direction_scores(label[moved] > 0, answer[moved] > 0, answer[moved])
-    return metrics, return_baselines(label, data.last[places], naive)
-
-
-def _direction_account(
-    data: LabelledRows, places: NDArray[np.int64], answer: Floats, naive: Floats
-) -> tuple[Scores, dict[str, Scores]]:
-    up = data.label[places] > 0
-    metrics = probability_scores(up, answer) | coefficients(data.label[places], answer)
-    return metrics, direction_baselines(up, data.last[places], naive)
+    directions = direction_scores(label[moved] > 0, answer[moved] > 0, answer[moved])
+    return return_scores(label, answer) | directions, regression_baselines(label, last, mean, prior)
 
 
 def in_sample_scores(task: Task, label: Floats, answer: Floats) -> Scores:

@@ -81,6 +81,35 @@ def test_evaluation_scores_model_and_baselines_on_the_same_rows(trained):
     assert directions.primary.baseline_loss == directions.baselines["training_prior"]["log_loss"]
 
 
+def test_evaluation_of_returns_scores_naive_directions_on_the_rows_that_moved(rows):
+    rounded = rows.with_columns(pl.col("close").round(1))
+    [model] = train_ticker(rounded, request(), MADE, ["regression_gb"])
+    found, account = model.evaluation.baselines, model.evaluation
+    closes, ahead = rounded["close"].to_numpy().reshape(30, MINUTES), MINUTES - 5
+    label = np.log(closes[:, 5:] / closes[:, :-5])
+    known = np.concatenate([np.zeros((30, 5)), label[:, :-5]], axis=1)  # the move of the five minutes before
+    blocks = np.array_split(np.arange(30), 5)
+    prior = np.empty((30, ahead))
+    for block in blocks[1:]:
+        past = label[: block[0]]
+        prior[block] = (past > 0).sum() / (past != 0).sum()
+    tested = np.isin(np.arange(30), np.concatenate(blocks[1:]))
+    moved = (label != 0) & tested[:, None]
+    up, share = label[moved] > 0, prior[moved]
+    assert 0.5 < moved.sum() / account.primary.rows < 0.99, "some rows did not move"
+
+    said = {"majority_class": share > 0.5, "training_prior": share > 0.5, "last": known[moved] > 0}
+    for name, rises in said.items():
+        assert found[name]["accuracy"] == pytest.approx((rises == up).mean())
+        assert found[name]["recall"] == pytest.approx((rises & up).sum() / up.sum())
+    assert found["training_prior"]["log_loss"] == pytest.approx(-np.log(np.where(up, share, 1 - share)).mean())
+    assert found["training_prior"]["brier"] == pytest.approx(((share - up) ** 2).mean())
+    assert found["last"]["precision"] == pytest.approx(up[said["last"]].mean())
+    assert set(found) == {"zero", "last", "training_mean", "majority_class", "training_prior"}
+    assert found["zero"]["mse"] == account.primary.baseline_loss
+    assert found["last"]["mse"] == pytest.approx(np.mean((np.expm1(known) - np.expm1(label))[tested] ** 2))
+
+
 def test_evaluation_few_sessions_are_insufficient_and_still_make_models():
     models = train_ticker(planted_rows(2, 12, MINUTES, 0.1), request(), MADE)
     assert [model.evaluation.primary.p_skill for model in models] == [None] * 3
