@@ -1,4 +1,4 @@
-"""What training saw in a ticker's rows, in numbers for people: the statistical profile is made from it."""
+"""What training saw in a ticker's rows: numbers for people, of which the profile is made, and where they came from."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,6 +17,23 @@ def by_group(features: Sequence[str]) -> dict[str, list[str]]:
     for name in features:
         groups.setdefault(GROUPS.get(name, "other"), []).append(name)
     return groups
+
+
+def lineage_of(rows: pl.DataFrame, feature_set: str) -> dict[str, str]:
+    """Return where rows came from: their number, that of their batches, and the least and greatest `batch_id`.
+
+    Args:
+        rows: batch_id, at least one.
+        feature_set: Theirs.
+    """
+    made_by = rows["batch_id"]
+    found = {
+        "rows": rows.height,
+        "batches": made_by.n_unique(),
+        "first_batch": made_by.min(),
+        "last_batch": made_by.max(),
+    }
+    return {"feature_set": feature_set, **{name: str(value) for name, value in found.items()}}
 
 
 def statistics_of(rows: pl.DataFrame, features: Sequence[str]) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from shared.storage.trainable import TrainableRows
 from train.link import Outcome, Work
 from train.policy import decide
 from train.progress import JobProgress
-from train.statistics import statistics_of
+from train.statistics import lineage_of, statistics_of
 from train.verdicts import judge_metrics
 
 _PATIENCE_SECONDS = 300.0
@@ -89,7 +89,7 @@ class TickerTrainer:
             for attempt in _patiently():
                 with attempt:
                     rows, features = self._load(jobs)
-            statistics = statistics_of(rows, features)
+            statistics, lineage = statistics_of(rows, features), lineage_of(rows, jobs[0].feature_set)
             request = self._request(jobs[0], features, work.threads)
             prepared = prepare(rows, request, JobProgress(self._stores.jobs, self._clock, jobs))
             del rows
@@ -98,12 +98,14 @@ class TickerTrainer:
             self._fail(jobs, error)
             return
         with ThreadPoolExecutor(work.at_once, thread_name_prefix="kind") as pool:
-            for ended in [pool.submit(self._train_or_fail, job, prepared, statistics) for job in jobs]:
+            for ended in [pool.submit(self._train_or_fail, job, prepared, statistics, lineage) for job in jobs]:
                 ended.result()
 
-    def _train_or_fail(self, job: Job, prepared: PreparedTicker, statistics: dict[str, Any]) -> None:
+    def _train_or_fail(
+        self, job: Job, prepared: PreparedTicker, statistics: dict[str, Any], lineage: dict[str, str]
+    ) -> None:
         try:
-            self._train_one(job, prepared, statistics)
+            self._train_one(job, prepared, statistics, lineage)
         except LostLeaseError as error:
             _log.warning("dropped: %s", error)
         except Exception as error:
@@ -132,9 +134,11 @@ class TickerTrainer:
             threads=threads,
         )
 
-    def _train_one(self, job: Job, prepared: PreparedTicker, statistics: dict[str, Any]) -> None:
+    def _train_one(
+        self, job: Job, prepared: PreparedTicker, statistics: dict[str, Any], lineage: dict[str, str]
+    ) -> None:
         progress = JobProgress(self._stores.jobs, self._clock, [job])
-        record = Record(created_at=self._clock.now(), run_id=job.run_id, lineage={"feature_set": job.feature_set})
+        record = Record(created_at=self._clock.now(), run_id=job.run_id, lineage=lineage)
         trained = train_model(prepared, job.kind, record, progress)
         progress.tell("write", 0.95)
         for attempt in _patiently():

@@ -20,7 +20,7 @@ from shared.storage.feature_tables import STORED_COLUMNS, FeatureSet, feature_se
 from shared.storage.postgres import transaction
 from shared.storage.revisions import value_bits
 
-_TRAINING: Final = ("timestamp", "as_of", "revision", "open", "close", "volume", "session", "simulated", "replayed")
+_TRAINING: Final = ("timestamp", "batch_id", "revision", "open", "close", "volume", "session", "simulated", "replayed")
 _DIGESTED: Final = ("timestamp", "as_of", "open", "close", "volume", "session", "simulated")
 # Rows of one ticker lie together in the order of time, which the planner cannot know: it would sort wide rows on disk.
 _BY_INDEX: Final = {"enable_sort": "off", "enable_seqscan": "off", "enable_bitmapscan": "off"}
@@ -65,8 +65,9 @@ class FeatureReader:
             columns: Features that are wanted; None: all of the set.
 
         Returns:
-            timestamp, as_of, revision, open, close, volume, session, simulated, replayed, then the features (Float32,
-            null where there is none). About 4 bytes a value and 60 a row; nothing else of that size is held meanwhile.
+            timestamp, batch_id (`aggregation_batches` has what the row was made from), revision, open, close, volume,
+            session, simulated, replayed, then the features (Float32, null where there is none). About 4 bytes a value
+            and 60 a row; nothing else of that size is held meanwhile.
 
         Raises:
             ConfigurationError: there is no such feature set or column.

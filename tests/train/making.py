@@ -67,4 +67,6 @@ def store_rows(engine: Engine, frames: Sequence[pl.DataFrame]) -> None:
         opened = store.open_batch(connection, batch)
         for frame in frames:
             store.append(connection, frame, opened)
-            connection.execute(text("INSERT INTO tickers (ticker) VALUES (:t)"), {"t": frame["ticker"][0]})
+            connection.execute(
+                text("INSERT INTO tickers (ticker) VALUES (:t) ON CONFLICT DO NOTHING"), {"t": frame["ticker"][0]}
+            )

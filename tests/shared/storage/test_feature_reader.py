@@ -59,7 +59,7 @@ def test_training_rows_are_sorted_and_complete(engine: Engine, reader: FeatureRe
     append(engine, frame[1000:], rows("MSFT"), frame[:1000])
     found = reader.read_training_rows("AAPL")
     assert found.columns == [
-        *("timestamp", "as_of", "revision", "open", "close", "volume", "session", "simulated", "replayed"),
+        *("timestamp", "batch_id", "revision", "open", "close", "volume", "session", "simulated", "replayed"),
         *NAMES,
     ]
     assert found.select("timestamp", "close", "volume", "session", *NAMES).equals(
@@ -81,7 +81,7 @@ def test_training_reads_what_was_served_else_the_newest(engine: Engine, reader: 
     assert found["revision"].to_list() == [1, 2, 2, 1, 2, 3]
     wanted = pl.concat([first[:1], second[:2], first[3:4], second[3:4], third[1:]])
     assert found.select(NAMES).equals(wanted.select(NAMES))
-    assert found["as_of"].to_list() == wanted["as_of"].to_list()
+    assert found["batch_id"].rank("dense").to_list() == [1, 2, 2, 1, 2, 3]
 
 
 def test_some_columns_are_read_alone_and_unknown_ones_refused(engine: Engine, reader: FeatureReader) -> None:
