@@ -123,7 +123,7 @@ function answer(p) {
 }
 
 function modelTable(one) {
-  const models = state.models.get(one.ticker) || [], answers = new Map((one.prediction?.models || []).map((m) => [m.kind, m.value]));
+  const models = state.models.get(one.ticker) || [], answers = new Map((one.prediction?.models || []).map((said) => [said.kind, said.value]));
   const alerts = (state.alerts.get(one.ticker) || []).map((a) => h("p", { class: "alert" }, `${KINDS[a.kind]} version ${a.version} could not be loaded; what served before goes on. ${a.reason}`));
   if (!models.length) return [h("p", { class: "note" }, "No model of this ticker is in force."), ...alerts];
   const widest = Math.max(...models.map((m) => reach(m.primary)), 1e-12);

@@ -108,6 +108,14 @@ class Serving:
 
         return eventually(answered)
 
+    @contextmanager
+    def stream(self, tickers: str) -> Iterator[Iterator[tuple[str, dict[str, Any]]]]:
+        """Listen to the event stream: what is told from now on can be read inside, each event with its data."""
+        with self.client.stream("GET", "/v1/stream", params={"tickers": tickers}) as answer:
+            lines = answer.iter_lines()
+            next(lines)  # who has heard the first line is told everything from then on
+            yield _events(lines)
+
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
         return self.process.wait(30)
@@ -115,6 +123,15 @@ class Serving:
     def kill(self) -> None:
         self.process.kill()
         self.process.wait(30)
+
+
+def _events(lines: Iterator[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    event = ""
+    for line in lines:
+        if line.startswith("event: "):
+            event = line.removeprefix("event: ")
+        elif line.startswith("data: "):
+            yield event, json.loads(line.removeprefix("data: "))
 
 
 @contextmanager

@@ -291,16 +291,15 @@ def test_as_of_and_history_reach_back_to_the_ledger(
 def check_training_shows(one: Serving, engine: Engine) -> None:
     """Expect jobs as they progress, and the deployments in force at an instant as the registry has them."""
     jobs = TrainingJobs(engine)
-    jobs.file(NewRun("by-hand", "source", ["LEDGER"], ["regression_gb"], "f1"))
-    (job,) = jobs.claim("by-hand", "LEDGER", "me", timedelta(seconds=60))
-    jobs.report(job, "fit", 0.25)
-
-    def progress() -> list[tuple[str, float, str]]:
-        training = one.get("/v1/runs").json()["training"]
-        assert training["reachable"], training["reason"]
-        return [(found["ticker"], found["progress"], found["stage"]) for found in training["tickers"]]
-
-    eventually(lambda: progress() == [("LEDGER", 0.25, "fit")])
+    with one.stream(tickers="LEDGER") as told:
+        jobs.file(NewRun("by-hand", "source", ["LEDGER"], ["regression_gb"], "f1"))
+        (job,) = jobs.claim("by-hand", "LEDGER", "me", timedelta(seconds=60))
+        jobs.report(job, "fit", 0.25)
+        heard = next(said for event, said in told if event == "job" and said["progress"] == 0.25)
+    assert (heard["ticker"], heard["stage"], heard["jobs"][0]["kind"]) == ("LEDGER", "fit", "regression_gb")
+    training = one.get("/v1/runs").json()["training"]
+    assert training["reachable"], training["reason"]
+    assert training["tickers"] == [heard]
     new = NewModel(
         ticker="LEDGER", kind="regression_gb", digest="a" * 64, run_id="by-hand", feature_set="f1", horizon_minutes=5,
         metrics={}, seconds={}, trained_from=NOW, trained_to=NOW, rows=9, simulated=False,
