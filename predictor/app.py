@@ -3,19 +3,18 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Final
+from typing import Final
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.types import ASGIApp
 
-from predictor.caller import CallerBar
 from predictor.desk import Desk
 from predictor.fastlane import NewestFirst
 from predictor.metrics import Measured
-from predictor.problems import ProblemDocument, install
+from predictor.openapi import document
+from predictor.problems import install
 from predictor.routes import caller, health, inference, models, page, predictions, runs, stream, tickers
-from predictor.routes.inference import InferTensor
 
 DESCRIPTION: Final = """Per-ticker predictions of the next minutes, each beside a naive baseline.
 
@@ -47,30 +46,13 @@ def create_app(desk: Desk) -> FastAPI:
     for module in (tickers, predictions, caller, stream, models, runs, inference, health):
         app.include_router(module.router(desk))
     page.install(app)
-    _document(app)
+    document(app)
     return app
 
 
 def measured(app: FastAPI, desk: Desk) -> ASGIApp:
     """Return the application with its fast lane and its requests counted."""
     return Measured(NewestFirst(app, desk.answers))
-
-
-def _document(app: FastAPI) -> None:
-    """Add to OpenAPI what routes only refer to."""
-    made = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        if app.openapi_schema is None:
-            schemas = made().setdefault("components", {}).setdefault("schemas", {})
-            template = "#/components/schemas/{model}"
-            for model in (ProblemDocument, CallerBar, InferTensor):
-                schema = model.model_json_schema(ref_template=template)
-                schema.pop("$defs", None)
-                schemas.setdefault(model.__name__, schema)
-        return made()
-
-    app.openapi = openapi  # type: ignore[method-assign]
 
 
 def _version() -> str:

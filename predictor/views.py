@@ -1,10 +1,9 @@
 """What HTTP and the event stream say of tickers and models, as documented in OpenAPI."""
 
 from datetime import datetime
-from typing import Final, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.config import JsonDict
+from pydantic import BaseModel, Field
 
 from predictor.answering import ServingModel
 from predictor.models import Alert
@@ -13,44 +12,9 @@ from shared.contracts.training import ModelKind, Verdict
 from shared.contracts.truth import PlantedTruth
 from shared.modelling.evaluation import Primary, Scores
 
-DIGEST: Final = "5f" * 32
-EXAMPLE: Final[JsonDict] = {
-    "id": "9b1e3c5d7f90a1b2c3d4e5f60718293a",
-    "ticker": "SIM.ALFA",
-    "timestamp": "2026-01-05T15:00:00Z",
-    "as_of": "2026-01-05T15:01:00Z",
-    "horizon_minutes": 5,
-    "close": 101.25,
-    "expected_return": 0.0,
-    "price_level": 101.25,
-    "direction": "up",
-    "probability_up": 0.5031,
-    "leads": "baseline",
-    "interval": None,
-    "baseline": {"expected_return": 0.0, "probability_up": 0.5031},
-    "models": [
-        {
-            "kind": "regression_rf",
-            "model_id": "SIM.ALFA-regression_rf-1",
-            "version": 1,
-            "digest": DIGEST,
-            "verdict": "no skill",
-            "value": 0.000021,
-        }
-    ],
-    "feature_set": "f1a2b3c4d",
-    "row_hash": "0123456789abcdef0123456789abcdef",
-    "revision": 1,
-    "simulated": True,
-    "replayed": False,
-    "made_at": "2026-01-05T15:01:00.120Z",
-}
-
 
 class ServedPrediction(Prediction):
     """A prediction and its age. It is stale once the minutes that it speaks of have passed."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{**EXAMPLE, "age_seconds": 12.5, "stale": False}]})
 
     age_seconds: float = Field(ge=0, description="since `as_of`; of simulated and replayed rows since their making")
     stale: bool

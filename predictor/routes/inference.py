@@ -82,7 +82,7 @@ class Indexed(BaseModel):
     reason: str = ""
 
 
-class Readiness(BaseModel):
+class Ready(BaseModel):
     """Whether it answers."""
 
     name: str | None = None
@@ -105,14 +105,14 @@ def _add_server(routes: APIRouter, desk: Desk) -> None:
         return ServerView()
 
     @routes.get("/health/live", summary="Whether the server lives")
-    async def live() -> Readiness:
-        return Readiness(ready=True)
+    async def live() -> Ready:
+        return Ready(ready=True)
 
     @routes.get("/health/ready", summary="Whether the server is ready", responses=problems(503))
-    async def ready() -> Readiness:
+    async def ready() -> Ready:
         if not desk.health.ready:
             raise desk.refuse("")
-        return Readiness(ready=True)
+        return Ready(ready=True)
 
     @routes.post("/repository/index", summary="Every model")
     async def index() -> list[Indexed]:
@@ -128,8 +128,8 @@ def _add_models(routes: APIRouter, desk: Desk) -> None:
         return _metadata(name, _find(desk, name))
 
     @routes.get("/models/{name}/ready", summary="Whether a model answers", responses=problems(404))
-    async def model_ready(name: str) -> Readiness:
-        return Readiness(name=name, ready=_find(desk, name) is not None)
+    async def model_ready(name: str) -> Ready:
+        return Ready(name=name, ready=_find(desk, name) is not None)
 
     @routes.post(
         "/models/{name}/infer",

@@ -2,10 +2,10 @@
 
 import json
 import re
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 
 from predictor.answering import prediction_id
+from predictor.openapi import EXAMPLES
 from shared.contracts.bars import BAR_COLUMNS
 from shared.contracts.runs import PartitionCount, RunDeclared, TopicConfirmed
 from shared.contracts.topics import RUNS
@@ -204,39 +205,27 @@ def test_runs_tell_what_kafka_knows_and_that_jobs_cannot_be_asked_for(
     eventually(lambda: shared_predictor.get("/v1/runs").json()["runs"][0]["state"] == "sent")
 
 
-def test_stream_tells_answers_and_deployments_of_the_tickers_asked_for(
+def test_stream_tells_answers_and_deployments_of_the_tickers_asked_for_and_every_run(
     broker: Broker, shared_predictor: Serving, model_dir: Path
 ) -> None:
-    heard: list[tuple[str, dict[str, Any]]] = []
-    listening = threading.Event()
+    rows = [feature_row("HEARD", minute) for minute in range(2)]
+    run = RunDeclared(
+        run_id="heard-1", run_set="heard", topics=("h_alpaca",), source="files", simulated=False, attempt=1, at=NOW
+    )
+    with shared_predictor.stream(tickers="HEARD") as told:
+        broker.events(*deployed(model_dir, "HEARD"))
+        shared_predictor.has_models("HEARD")
+        for row in rows:
+            broker.rows(feature_row("SHARED", 200), row)
+            shared_predictor.shows(row)
+        broker.raw(RUNS.name, b"heard-1", run.encode())
+        heard = list(islice(told, 6))
 
-    def listen() -> None:
-        with httpx.stream("GET", f"{shared_predictor.url}v1/stream?tickers=HEARD", timeout=30) as stream:
-            event = ""
-            for line in stream.iter_lines():
-                listening.set()
-                if line.startswith("event: "):
-                    event = line[7:]
-                if line.startswith("data: "):
-                    heard.append((event, json.loads(line[6:])))
-                if len(heard) >= 5:
-                    return
-
-    thread = threading.Thread(target=listen)
-    thread.start()
-    assert listening.wait(20)
-    broker.events(*deployed(model_dir, "HEARD"))
-    shared_predictor.has_models("HEARD")
-    row = feature_row("HEARD")
-    broker.rows(feature_row("SHARED", 200), row)
-    shared_predictor.shows(row)
-    broker.rows(feature_row("HEARD", 1))
-    thread.join(20)
-    assert not thread.is_alive()
-
-    assert [event for event, _ in heard] == ["model"] * 3 + ["prediction"] * 2
-    assert heard[3][1]["row_hash"] == row.row_hash
+    assert [event for event, _ in heard] == ["model"] * 3 + ["prediction"] * 2 + ["run"]
     assert len(heard[2][1]["models"]) == 3
+    assert [said["row_hash"] for _, said in heard[3:5]] == [row.row_hash for row in rows]
+    assert (heard[5][1]["state"], heard[5][1]["rows"]) == ("sending", {"h_alpaca": None})
+    assert heard[5][1] in shared_predictor.get("/v1/runs").json()["runs"]
 
 
 def test_open_inference_protocol_answers_as_the_bundle(shared_predictor: Serving, model_dir: Path) -> None:
@@ -274,19 +263,6 @@ def test_body_above_the_limit_is_413(shared_predictor: Serving) -> None:
     is_problem(answer, 413, "too-large")
 
 
-def test_page_and_all_that_it_loads_come_from_this_server(shared_predictor: Serving) -> None:
-    page = shared_predictor.get("/")
-    assert page.status_code == 200
-    assert "default-src 'none'" in page.headers["content-security-policy"]
-    for path in ("style.css", "app.js", "chart.js", "dom.js", "icon.svg", "vendor/lightweight-charts.js"):
-        answer = shared_predictor.get(f"/static/{path}")
-        assert answer.status_code == 200
-        assert answer.content
-    assert not [part for part in page.text.split('src="')[1:] if not part.startswith("/static/")]
-    is_problem(shared_predictor.get("/static/../settings.py"), 404, "not-found")
-    is_problem(shared_predictor.get("/static/%2e%2e/settings.py"), 404, "not-found")
-
-
 def test_openapi_documents_every_route_with_its_problems(shared_predictor: Serving) -> None:
     document = shared_predictor.get("/openapi.json").json()
     assert {"/v1/predictions/{ticker}", "/v1/training", "/v1/stream", "/v2/models/{name}/infer"} <= document[
@@ -299,12 +275,20 @@ def test_openapi_documents_every_route_with_its_problems(shared_predictor: Servi
     assert document["paths"]["/v1/predictions"]["post"]["requestBody"]["content"]["application/json"]["example"]
 
 
-def test_documentation_loads_nothing_from_elsewhere(shared_predictor: Serving) -> None:
-    page = shared_predictor.get("/docs")
-    assert page.status_code == 200
-    loaded = re.findall(r'(?:src|href)="([^"]+)"', page.text)
-    assert loaded
-    assert [shared_predictor.get(path).status_code for path in loaded] == [200] * len(loaded)
+def test_openapi_shows_an_example_of_every_answer_that_its_model_takes(shared_predictor: Serving) -> None:
+    document = shared_predictor.get("/openapi.json").json()
+    models, shown = {model.__name__: model for model in EXAMPLES}, []
+    for operation in [one for path in document["paths"].values() for one in path.values()]:
+        for status in {"200", "202"} & operation["responses"].keys():
+            schema = operation["responses"][status]["content"].get("application/json", {}).get("schema")
+            parts = schema.get("anyOf", [schema.get("items", schema)]) if schema else []
+            shown += [part["$ref"].rpartition("/")[2] for part in parts]
+    assert len(shown) >= 19, "every route but the stream"
+    assert set(shown) == models.keys()
+    for name, model in models.items():
+        (example,) = document["components"]["schemas"][name]["examples"]
+        read = model.model_validate_json(json.dumps(example))
+        assert json.loads(read.model_dump_json()) == example, "no field too many or too few"
 
 
 def test_age_is_in_the_metrics_and_requests_are_counted_by_route(shared_predictor: Serving) -> None:
