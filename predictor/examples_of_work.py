@@ -25,7 +25,7 @@ RUNS: Final[JsonDict] = {
             "source": "simulated",
             "simulated": True,
             "attempt": 1,
-            "rows": {"h_alpaca": 1180800, "h_macro": None},
+            "rows": {"h_alpaca": 1180800, "h_macrodata": None},
             "refused": 0,
             "declared_at": "2026-01-04T20:00:00Z",
             "finished_at": None,
