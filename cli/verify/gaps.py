@@ -12,7 +12,7 @@ from shared.contracts.calendar import session_close, session_open, sessions
 
 @dataclass(frozen=True, slots=True)
 class Gaps:
-    """What a ticker lacks between its first and its last bar.
+    """What a ticker lacks from the open of its first session to its last bar.
 
     Attributes:
         sessions: Sessions in which it has bars.
@@ -32,9 +32,9 @@ def _bounds(session: date) -> tuple[int, int]:
 
 
 def gaps_in(minutes: Minutes) -> Gaps:
-    """Return what is missing between the first and last of `minutes` (sorted, each once) by the exchange's calendar.
+    """Return what `minutes` (sorted, each once) lack by the exchange's calendar.
 
-    The last session counts only up to the ticker's last bar, for it may still go on.
+    The first session counts from its open; the last only up to the ticker's last bar, for it may still go on.
     """
     if not len(minutes):
         return Gaps()

@@ -17,7 +17,7 @@ from shared.kafka.producer import KafkaWriter
 from shared.ports import Outgoing
 from shared.testing.eventually import eventually
 from tests.cli.conftest import Demo, run_command
-from tests.cli.source_csv import NAIVE_ZONE
+from tests.cli.source_csv import MINUTES, NAIVE_ZONE
 
 Plant = Callable[[Path], None]
 
@@ -196,6 +196,24 @@ def test_verify_only_some_tickers_looks_at_no_other(lake: Path) -> None:
     truncate(lake)
     code, found = verified("--tickers", "BBB,CCC")
     assert (code, found["tickers"]) == (0, 2)
+
+
+def test_verify_missing_day_and_minute_are_gaps_and_no_fault(lake: Path) -> None:
+    assert gaps_of_aaa() == {"sessions": 5, "missing_sessions": 0, "missing_minutes": 4 * (390 - MINUTES)}
+    gone = {MINUTES + 5, *range(2 * MINUTES, 3 * MINUTES)}
+    rewrite(lambda table: table.filter(pa.array([n not in gone for n in range(table.num_rows)])))(lake)
+    assert gaps_of_aaa() == {"sessions": 4, "missing_sessions": 1, "missing_minutes": 3 * (390 - MINUTES) + 1}
+    shown = run_command("verify", "lake", "--no-topics", "--tickers", "AAA").stdout
+    header, row = (line.split("\t") for line in shown.splitlines() if "\t" in line)
+    assert dict(zip(header, row, strict=True))["missing minutes"] == "1051"
+
+
+def gaps_of_aaa() -> dict[str, int]:
+    code, found = verified("--no-topics", "--tickers", "AAA")
+    assert (code, found["verified"]) == (0, True)
+    gaps: dict[str, int] = found["by_ticker"]["AAA"]["gaps"]
+    assert (found["missing_sessions"], found["missing_minutes"]) == (gaps["missing_sessions"], gaps["missing_minutes"])
+    return gaps
 
 
 def test_verify_report_has_every_week(lake: Path, tmp_path: Path) -> None:
