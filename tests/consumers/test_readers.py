@@ -36,6 +36,12 @@ def land(folder: Path, name: str, records: Sequence[Record]) -> str:
     return str(folder / kind.dataset.bucket / "**" / "*.parquet")
 
 
+def files_of(glob: str) -> list[Path]:
+    """The files that a glob names, for what takes them one by one."""
+    folder, stars, rest = glob.partition("**")
+    return sorted(Path(folder).glob(stars + rest))
+
+
 def truth() -> dict[tuple[str, Any], float]:
     """The close that is true in the end, of each bar."""
     closes = {}
@@ -80,7 +86,7 @@ def test_duckdb_reads_the_bars(stock_glob: str) -> None:
 
 
 def test_pandas_reads_the_bars(stock_glob: str) -> None:
-    frame = pd.read_parquet(stock_glob.partition("/**")[0])
+    frame = pd.concat(map(pd.read_parquet, files_of(stock_glob)))
     current = frame[frame["current"]]
 
     assert as_truth(list(zip(current["ticker"], current["timestamp"], current["close"], strict=True))) == truth()
@@ -107,8 +113,7 @@ def test_what_was_known_at_an_instant_is_one_filter(stock_glob: str) -> None:
 
 
 def test_files_are_plain_sorted_and_carry_statistics_and_lineage(stock_glob: str) -> None:
-    folder = Path(stock_glob.partition("/**")[0])
-    for path in folder.glob("**/*.parquet"):
+    for path in files_of(stock_glob):
         file = pq.ParquetFile(path)
         kinds = {field.name: str(field.type) for field in file.schema_arrow}
         assert kinds["timestamp"] == kinds["known_at"] == kinds["ingested_at"] == "timestamp[us, tz=UTC]"
@@ -135,9 +140,8 @@ def test_every_reader_sees_filings_of_several_shapes(tmp_path: Path) -> None:
     with duckdb.connect(":memory:") as connection:
         relation = f"read_parquet('{glob}', union_by_name = true)"
         by_duckdb = connection.execute(f"select symbol, period, revenue from {relation}").fetchall()
-    files = sorted(Path(tmp_path).glob("company-fundamentals/**/*.parquet"))
-    by_pandas = pd.concat([pd.read_parquet(file) for file in files])
-    by_polars = pl.concat([pl.read_parquet(file) for file in files], how="diagonal_relaxed")
+    by_pandas = pd.concat(map(pd.read_parquet, files_of(glob)))
+    by_polars = pl.concat(map(pl.read_parquet, files_of(glob)), how="diagonal_relaxed")
 
     assert sorted(by_duckdb) == expected
     assert sorted(zip(by_pandas["symbol"], by_pandas["period"], by_pandas["revenue"], strict=True)) == expected
