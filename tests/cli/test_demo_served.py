@@ -10,13 +10,19 @@ from typing import Any
 import psycopg2
 import pytest
 import urllib3
+from sqlalchemy import Engine, text
 
+from cli.settings import connect
 from infra.embedded import stack
 from infra.embedded.addresses import Addresses, addresses
 from infra.embedded.layout import Home
 from shared.contracts.predictions import Prediction
 from shared.contracts.training import MODEL_KINDS
+from shared.features.catalogue import FEATURE_SET, NAMES
 from shared.modelling.bundle import load_bundle
+from shared.storage.feature_reader import FeatureReader
+from shared.storage.feature_tables import activate, drop_feature_set, ensure_feature_set
+from shared.storage.postgres import open_engine, transaction
 from tests.cli.conftest import Command
 
 TICKERS = ("SIM.ALFA", "SIM.BRAVO")
@@ -169,6 +175,48 @@ def test_rebuild_makes_rows_that_are_lacking_and_no_others(served: ServedDemo) -
     assert served.command.json("features", "rebuild")["weeks"] >= 2 * len(TICKERS)
     assert query(served.addresses, f"{rows} ORDER BY timestamp, as_of") == before
     assert served.command.json("verify", "features")["rows"] == served.report["feature_rows"]
+
+
+def give_rows_to(engine: Engine, older: str) -> None:
+    """Let the rows be those of another set, which is in use, while the catalogue's is new: as after an upgrade."""
+    with transaction(engine) as connection:
+        ensure_feature_set(connection, older, NAMES[:-1])
+        activate(connection, older)
+        anew = "UPDATE feature_sets SET state = 'building', activated_at = NULL WHERE name = :catalogues"
+        connection.execute(text(anew), {"catalogues": FEATURE_SET})
+        connection.execute(text("UPDATE aggregated_data SET feature_set = :older"), {"older": older})
+
+
+def test_rebuild_into_a_new_set_leaves_the_old_one_in_use_until_every_row_is_made(served: ServedDemo) -> None:
+    older = "of_before"
+    with open_engine(connect(served.command.home.root).postgres) as engine:
+        reader = FeatureReader(engine)
+
+        def digests(name: str | None) -> list[str]:
+            return [reader.rows_digest(ticker, name) for ticker in TICKERS]
+
+        def states() -> dict[str, str]:
+            return dict(query(served.addresses, "SELECT name, state FROM feature_sets"))
+
+        made = digests(FEATURE_SET)
+        give_rows_to(engine, older)
+        before, listed = digests(older), served.command.json("features", "list")
+        assert "the catalogue has another feature set" in served.command("features", "list").stdout
+
+        some = served.command.json("features", "rebuild", TICKERS[0])
+        assert (some["feature_set"], some["before"]) == (FEATURE_SET, older)
+        assert states() == {older: "active", FEATURE_SET: "building"}
+        assert [one.ticker for one in reader.coverage(FEATURE_SET)] == [TICKERS[0]]
+        assert served.command.json("features", "list") == listed
+        assert digests(None) == before
+
+        rest = served.command("features", "rebuild")
+        assert f"{FEATURE_SET} is in use now instead of {older}" in " ".join(rest.stdout.split())
+        assert states() == {older: "retired", FEATURE_SET: "active"}
+        assert digests(None) == made
+        assert digests(older) == before
+        with transaction(engine) as connection:
+            drop_feature_set(connection, older)
 
 
 def test_train_by_hand_makes_the_next_version_of_one_model(served: ServedDemo) -> None:
