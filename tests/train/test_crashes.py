@@ -14,6 +14,7 @@ import pytest
 
 from shared.contracts.training import MODEL_KINDS
 from shared.settings import MongoSettings, PostgresSettings
+from shared.storage.job_progress import JobsView
 from shared.testing.eventually import eventually
 from tests.train.making import rows_of, store_rows
 from tests.train.training import Training, refitted, training
@@ -117,6 +118,29 @@ def test_service_that_is_killed_goes_on_where_it_was(one: Training) -> None:
     }
     last = {(event.ticker, event.kind): event.sequence for event in events}
     assert last == {(e.model.ticker, e.model.kind): e.sequence for e in one.registry.served()}
+
+
+def test_wish_that_is_killed_around_its_commit_is_one_run(one: Training) -> None:
+    one.ask(tickers=["AAPL"])
+    soon = {"KAFKA_SESSION_SECONDS": "2", "TRAIN_LEASE_SECONDS": "1", "TRAIN_WORKERS": "1"}
+    for at, committed in (("before_commit", 0), ("after_commit", 1)):
+        with process(one, TICKERSTREAM_FAILPOINTS=f"train.{at}=kill", **soon) as killed:
+            assert killed.wait(90) == -signal.SIGKILL, at
+        assert one.committed() == committed
+        assert len(JobsView(one.engine).runs()) == 1, "filed before the commit, and once"
+    run_id = one.newest_run()
+    assert run_id is not None
+    with one.running():
+        (ticker,) = one.settled_id(run_id)
+        one.ask(b"the end")
+        eventually(lambda: one.committed() == 2)
+        eventually(lambda: one.unsent() == 0)
+
+    assert (ticker.state, len(ticker.jobs)) == ("done", len(MODEL_KINDS))
+    assert {each.model.kind: each.model.digest for each in one.registry.served()} == refitted(one, FRAME)
+    assert [m.version for m in one.registry.models()] == [1, 1, 1]
+    assert len(JobsView(one.engine).runs()) == 1
+    assert [letter.offset for letter in one.letters()] == [1]
 
 
 def has_models(one: Training, wanted: int) -> bool:
