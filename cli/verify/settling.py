@@ -17,7 +17,8 @@ from shared.settings import KafkaSettings
 from shared.storage.offsets import OffsetStore
 
 MARGIN: Final = timedelta(seconds=5)
-"""Records are stamped by their producers: one stamped so long before the topics' ends were read lies before them."""
+"""Records are stamped by their producers: the ends of topics are read so long after an instant that all stamped before
+it lie before them."""
 LOOK_SECONDS: Final = 0.5
 STALL_SECONDS: Final = 180.0
 
@@ -49,7 +50,9 @@ class Settling:
             TransientError: nothing moved for STALL_SECONDS.
         """
         patiently = Patience(line.board)
-        until = self._clock.now() - MARGIN
+        until = self._clock.now()
+        line.update(0, None, "what was sent until now")
+        time.sleep(MARGIN.total_seconds())
         ends = patiently(self._ends)
         total = patiently(lambda: self._left(ends))
         least, since = total, time.monotonic()

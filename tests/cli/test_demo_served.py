@@ -174,7 +174,10 @@ def test_rebuild_makes_rows_that_are_lacking_and_no_others(served: ServedDemo) -
     assert len(query(served.addresses, rows)) < len(before)
     assert served.command.json("features", "rebuild")["weeks"] >= 2 * len(TICKERS)
     assert query(served.addresses, f"{rows} ORDER BY timestamp, as_of") == before
-    assert served.command.json("verify", "features")["rows"] == served.report["feature_rows"]
+    found = served.command.json("verify", "features")  # rows that were made just now, too
+    stored = query(served.addresses, "SELECT count(*) FROM aggregated_data")
+    assert (found["clean"], found["rows"]) == (True, served.report["feature_rows"])
+    assert [(found["revisions"] + found["overtaken"],)] == stored
 
 
 def give_rows_to(engine: Engine, older: str) -> None:
