@@ -133,7 +133,7 @@ def test_live_producer_killed_and_stopped_has_told_everything_up_to_its_mark(hou
     last = house.known_until()
     assert last is not None
     bars, facts = told_until(last)
-    assert len(bars) > 100
+    assert bars
     found = house.bars()
     assert {bar for bar in found if bar[4] <= last} == bars
     topics = (CORPORATE_ACTIONS.name, FILINGS.name, MACRO.name)
