@@ -34,7 +34,7 @@ status: .venv/.embedded ## how they are
 
 test: .venv/.dev lint types ## lint, types and all tests but the long ones, by WORKERS processes at a time
 	@$(BIN)/python -m pytest --cache-clear -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not torture and not compose" $(ARGS) || { code=$$?; [ $$code -eq 1 ] || exit $$code; \
-	  ! grep -q '"tests/torture/' .pytest_cache/v/cache/lastfailed || { echo "make: a kill lost or doubled something; that is not tried again"; exit 1; }; \
+	  ! grep -q '"tests/torture/' .pytest_cache/v/cache/lastfailed || { echo "make: a test of tests/torture failed, perhaps for something was lost or doubled; it is not tried again"; exit 1; }; \
 	  echo "make: what failed is tried once more, alone; if it passes now, it is flaky: mend it"; \
 	  $(BIN)/python -m pytest --last-failed --last-failed-no-failures none -m "not torture and not compose" $(ARGS); }
 

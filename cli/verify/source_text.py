@@ -1,7 +1,9 @@
 """CSV text of source files: fast by pyarrow where every cell is what it should be, else row by row by pandas."""
 
+import csv
 import gzip
 import io
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -48,9 +50,11 @@ def _read_row_by_row(path: Path, delimiter: str) -> tuple[pa.Table, str]:
     pandas takes the first line behind the header for the number of fields: one is put there that has as many.
     """
     data, damage = _content(path)
-    header, _, rows = data.lstrip(b"\r\n").partition(b"\n")
-    first = b"-" + delimiter.encode() * header.count(delimiter.encode())
-    told = io.BytesIO(b"\n".join([header, first, rows]) if header else b"")
+    text = data.lstrip(b"\r\n")
+    header = re.split(rb"[\r\n]", text, maxsplit=1)[0]
+    fields = len(next(csv.reader([header.decode(errors="replace")], delimiter=delimiter), ()))
+    first = b"\n-" + delimiter.encode() * (fields - 1)
+    told = io.BytesIO(header + first + text[len(header) :] if header else b"")
     frame = pd.read_csv(told, sep=delimiter, dtype=str, on_bad_lines="skip", encoding_errors="replace")
     return pa.Table.from_pandas(frame[1:], preserve_index=False), damage
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from shared.testing.eventually import eventually
-from tests.torture.harness import PATIENCE, Torture, is_stopped
+from tests.torture.harness import PATIENCE, Torture, World, is_stopped
 
 PRODUCER_FAILPOINTS: Final = (
     "producers.stock.after_send=kill@1",
@@ -27,6 +27,14 @@ CONSUMER_FAILPOINTS: Final = (
 )
 
 
+def land(ours: Torture, world: World) -> None:
+    """Let another consumer land what is left of a world, and compare."""
+    consumer = ours.consumer()
+    ours.wait_landed(world)
+    ours.compare(world)
+    ours.end(consumer)
+
+
 def kill_at_random(ours: Torture, seed: int) -> None:
     """Kill producer and consumer once each at random moments with work in flight."""
     chance = random.Random(seed)
@@ -42,10 +50,7 @@ def kill_at_random(ours: Torture, seed: int) -> None:
     eventually(lambda: ours.objects() > before_objects + at or ours.caught_up(), seconds=PATIENCE)
     ours.kill(consumer)
     ours.finished(ours.producer(world))
-    last = ours.consumer()
-    ours.wait_landed(world)
-    ours.compare(world)
-    ours.end(last)
+    land(ours, world)
 
 
 def kill_producer(ours: Torture, failpoint: str) -> None:
@@ -53,10 +58,7 @@ def kill_producer(ours: Torture, failpoint: str) -> None:
     world = ours.new_world()
     ours.died_at_failpoint(ours.producer(world, failpoint))
     ours.finished(ours.producer(world))
-    consumer = ours.consumer()
-    ours.wait_landed(world)
-    ours.compare(world)
-    ours.end(consumer)
+    land(ours, world)
 
 
 def kill_consumer(ours: Torture, failpoint: str) -> None:
@@ -64,10 +66,7 @@ def kill_consumer(ours: Torture, failpoint: str) -> None:
     world = ours.new_world()
     ours.finished(ours.producer(world))
     ours.died_at_failpoint(ours.consumer(failpoint))
-    consumer = ours.consumer()
-    ours.wait_landed(world)
-    ours.compare(world)
-    ours.end(consumer)
+    land(ours, world)
 
 
 def stop_consumer(ours: Torture) -> None:

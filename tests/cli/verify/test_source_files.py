@@ -166,6 +166,16 @@ def test_row_with_more_fields_than_the_header_spoils_no_other(tmp_path: Path, pl
     assert (account.rows, account.rejected) == (len(lines) - 1, 0)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("more", ["note", '"a, note"'])
+def test_rows_read_one_by_one_are_counted_by_the_header_alone(tmp_path: Path, end: str, more: str) -> None:
+    header, *rows = AWARE.splitlines()
+    wide, good = f"{rows[0]},x,y", [f"{row},x" for row in rows]
+    (tmp_path / "AAA.csv").write_text(end.join([f"{header},{more}", wide, *good]) + end, newline="")
+    (account,) = read_source(Source(tmp_path)).files
+    assert (account.rows, account.rejected) == (len(good), 0)
+
+
 @pytest.mark.parametrize("name", [";rm.csv", "-.csv", "$(x)_1min.csv"])
 def test_file_whose_name_tells_no_ticker_is_refused(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "%"
