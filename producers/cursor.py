@@ -96,12 +96,13 @@ class Cursor:
         return total
 
     def begin(self, attempt: int, *, afresh: bool) -> None:
-        """Begin an attempt; `afresh` forgets what is finished."""
+        """Begin an attempt; `afresh` forgets what is finished. Its first finished unit is on disk at once."""
         self._state.attempt = attempt
         self._state.confirmed = False
         if afresh:
             self._state.units.clear()
         self.save()
+        self._cost = 0.0
 
     def finish(self, unit: str, tally: Tally) -> bool:
         """Note a unit whose every record is confirmed; return whether that is on disk already."""

@@ -1,6 +1,8 @@
 """The cursor on disk: whole, locked, and void where what it tells of is gone."""
 
 import json
+import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -100,6 +102,25 @@ def test_cursor_that_cannot_be_read_begins_again(opened: Open, tmp_path: Path, d
     cursor.finish("a", tally(5, 10))
     cursor.save()
     assert json.loads(path.read_bytes())["run_id"] == "run"
+
+
+def test_first_finished_unit_is_on_disk_at_once_however_slow_the_disk(
+    opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = os.fsync
+
+    def slowly(file: int) -> None:
+        time.sleep(0.1)
+        write(file)
+
+    monkeypatch.setattr(os, "fsync", slowly)
+    cursor = opened()
+    cursor.begin(1, afresh=False)
+
+    assert cursor.finish("a", tally(5, 10))
+    assert not cursor.finish("b", tally(7, 8))  # what the disk takes for a note is a small share of the run
+
+    assert list(json.loads(cursor_path(tmp_path, "run", "stock").read_bytes())["units"]) == ["a"]
 
 
 def test_cursor_begun_afresh_forgets(opened: Open) -> None:
