@@ -121,7 +121,7 @@ class Aggregator:
         kafka, inputs, clock, engine = self._kafka, self._inputs, self._runtime.clock, self._engine
         offsets, admin = OffsetStore(engine), KafkaAdmin(kafka, f"{NAME}-admin")
         assignment = Assignment(offsets, f"{NAME}-{self._counters['memberships']}")
-        options = self._settings.reader_options(kafka)
+        options = self._settings.reader_options()
         writer = resources.enter_context(KafkaWriter(kafka, NAME, queue_mib=16))
         reader = KafkaReader(kafka, inputs.group, inputs.all, NAME, options, assignment.take)
         resources.enter_context(reader)

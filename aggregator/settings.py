@@ -3,7 +3,7 @@
 from pydantic import Field
 
 from shared.kafka.options import ReaderOptions
-from shared.settings import KafkaSettings, Settings
+from shared.settings import Settings
 
 
 class AggregatorSettings(Settings):
@@ -21,11 +21,10 @@ class AggregatorSettings(Settings):
     aggregator_retry_seconds: float = Field(1.0, gt=0, description="first pause when a server does not answer")
     aggregator_retry_max_seconds: float = Field(30.0, gt=0, description="longest such pause")
 
-    def reader_options(self, kafka: KafkaSettings) -> ReaderOptions:
+    def reader_options(self) -> ReaderOptions:
         """Return how the member of the group behaves; by range, so that it owns both partitions of a ticker."""
         return ReaderOptions(
             assignment="range",
-            session_seconds=kafka.kafka_session_seconds,
             prefetch_mib=self.aggregator_prefetch_mib,
             batch_records=self.aggregator_batch_records,
             batch_mib=self.aggregator_batch_mib,

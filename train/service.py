@@ -9,7 +9,7 @@ from typing import Final
 from shared.contracts.topics import START_MODEL
 from shared.errors import TransientError
 from shared.kafka.admin import KafkaAdmin
-from shared.kafka.consumer import KafkaReader, ReaderOptions
+from shared.kafka.consumer import KafkaReader
 from shared.kafka.dead_letters import DeadLetters
 from shared.kafka.producer import KafkaWriter
 from shared.runtime.loops import CommitPolicy, ConsumeLoop, PeriodicLoop
@@ -134,11 +134,10 @@ class TrainService:
         topic_id = self._topic_id(runtime)
         if topic_id is None:
             return
-        options = ReaderOptions(session_seconds=environment.kafka.kafka_session_seconds)
         client = f"{runtime.name}.requests"
         with (
             KafkaWriter(environment.kafka, client) as writer,
-            KafkaReader(environment.kafka, environment.group, [environment.topic], client, options) as reader,
+            KafkaReader(environment.kafka, environment.group, [environment.topic], client) as reader,
         ):
             used = self._board.part("runs", matters=False)
             jobs, rows = TrainingJobs(self._engine), TrainableRows(self._engine)

@@ -19,8 +19,8 @@ class ReaderOptions:
 
     Attributes:
         assignment: How partitions are shared; `range` gives one member the same number of every topic.
-        session_seconds: A member that is silent for so long has its partitions taken away.
-        poll_seconds: So does one that does not poll for so long: more than any flush to a slow store takes.
+        poll_seconds: A member that does not poll for so long has its partitions taken away: more than any flush to a
+            slow store takes. One that is silent loses them by KAFKA_SESSION_SECONDS.
         commit_seconds: How long a commit may take before the caller hears that it is not confirmed.
         lag_seconds: How often Kafka is asked how far we are behind.
         watch_seconds: How often the topics' ids are looked at: one made anew stops the reader.
@@ -30,7 +30,6 @@ class ReaderOptions:
     """
 
     assignment: Literal["cooperative-sticky", "range"] = "cooperative-sticky"
-    session_seconds: float = 10.0
     poll_seconds: float = 600.0
     commit_seconds: float = 10.0
     watch_seconds: float = 5.0
@@ -42,7 +41,7 @@ class ReaderOptions:
 
 def consumer_config(settings: KafkaSettings, group_id: str, client_id: str, options: ReaderOptions) -> dict[str, Any]:
     """Return the client's configuration; what a member commits and where it starts is ours to say, never its."""
-    session = int(options.session_seconds * 1000)
+    session = int(settings.kafka_session_seconds * 1000)
     return client_config(settings, client_id) | {
         **_READING,
         "group.id": group_id,

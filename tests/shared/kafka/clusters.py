@@ -84,7 +84,8 @@ class RealCluster:
 
     def hasty_reader(self, group: str, topics: Sequence[str]) -> RecordReader:
         """A member that is thrown out when it does not poll for as long as the broker allows it to be short."""
-        reader = KafkaReader(self.settings, group, topics, "tests", ReaderOptions(session_seconds=6, poll_seconds=6))
+        settings = self.settings.model_copy(update={"kafka_session_seconds": 6.0})
+        reader = KafkaReader(settings, group, topics, "tests", ReaderOptions(poll_seconds=6))
         self._stack.callback(reader.close)
         return reader
 

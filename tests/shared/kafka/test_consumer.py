@@ -21,8 +21,9 @@ def test_commit_on_a_hanging_broker_is_given_up_in_time_and_made_later(own_kafka
     cluster, topic, group = RealCluster(own_kafka.bootstrap_servers), fresh_name(), fresh_name("g")
     cluster.make_topic(topic, 3)
     fill(cluster, topic, 30)
-    options = ReaderOptions(session_seconds=30, commit_seconds=0.5)
-    reader = KafkaReader(cluster.settings, group, [topic], "tests", options)
+    settings = cluster.settings.model_copy(update={"kafka_session_seconds": 30.0})
+    options = ReaderOptions(commit_seconds=0.5)
+    reader = KafkaReader(settings, group, [topic], "tests", options)
     offsets = next_offsets(read(joined(reader), 30))
     assert own_kafka.pid is not None
     os.kill(own_kafka.pid, signal.SIGSTOP)

@@ -50,9 +50,9 @@ class Folder:
 
 
 def main(runtime: Runtime) -> None:
-    topic, group, folder, session = sys.argv[1:]
+    topic, group, folder = sys.argv[1:]
     settings = KafkaSettings.load()
-    options = ReaderOptions(session_seconds=float(session), batch_records=50)
+    options = ReaderOptions(batch_records=50)
     reader = runtime.resources.enter_context(KafkaReader(settings, group, [topic], runtime.name, options))
     writer = runtime.resources.enter_context(KafkaWriter(settings, runtime.name))
     letters = DeadLetters(writer, runtime.name, runtime.clock)
