@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -27,6 +28,8 @@ LINE_SECONDS: Final = 5.0
 RATE_WINDOW_SECONDS: Final = 5.0
 SHOWN_TICKERS: Final = 30
 FIRST_BAR_SECONDS: Final = 60.0
+REST_SECONDS: Final = 10.0
+"""How long to wait for what a producer that has ended sent last."""
 
 
 class Deadline:
@@ -100,7 +103,9 @@ class LiveView:
         self._stream = Stream()
         self._stop = threading.Event()
         self._letters_before = sum(self._admin.end_offsets(DEAD_LETTERS.name).values())
-        self._start = self._admin.end_offsets(BARS_LIVE.name)
+        self._read = dict(self._admin.end_offsets(BARS_LIVE.name))
+        self._ends: dict[int, int] | None = None
+        self._follower = threading.Thread(target=self._follow, daemon=True)
 
     @property
     def bars(self) -> int:
@@ -114,8 +119,7 @@ class LiveView:
             ConfigurationError: the producer ended, and a person has to act.
             TransientError: the producer crashed too often.
         """
-        follower = threading.Thread(target=self._follow, daemon=True)
-        follower.start()
+        self._follower.start()
         deadline = Deadline(seconds)
         try:
             self._draw_until(deadline, producer)
@@ -123,7 +127,7 @@ class LiveView:
             pass
         finally:
             self._stop.set()
-            follower.join(5)
+            self._follower.join(5)
         if producer is not None:
             producer.check()
 
@@ -137,14 +141,23 @@ class LiveView:
 
     def _follow(self) -> None:
         try:
-            for record in follow_topic(self._kafka, BARS_LIVE.name, self._start, self._stop.is_set):
+            for record in follow_topic(self._kafka, BARS_LIVE.name, dict(self._read), self._is_over):
                 if record is not None:
-                    try:
+                    with suppress(PoisonMessageError):  # the consumers make the dead letter
                         self._stream.add(decode_bars(record.value))
-                    except PoisonMessageError:
-                        continue  # the consumers make the dead letter
+                    self._read[record.position.partition] = record.position.offset + 1
         except TickerstreamError:
             self._stop.set()
+
+    def _is_over(self) -> bool:
+        ends = self._ends
+        return self._stop.is_set() or (ends is not None and all(at >= ends.get(p, 0) for p, at in self._read.items()))
+
+    def _take_the_rest(self, producer: LiveProducer | None) -> None:
+        """Where the producer ended by itself, wait for what it sent last."""
+        if producer is not None and producer.look() is not None and not self._stop.is_set():
+            self._ends = self._admin.end_offsets(BARS_LIVE.name)
+            self._follower.join(REST_SECONDS)
 
     def _draw_until(self, deadline: Deadline, producer: LiveProducer | None) -> None:
         if not self._output.terminal:
@@ -154,6 +167,8 @@ class LiveView:
             while self._going_on(deadline, producer):
                 live.update(self._drawing())
                 self._stop.wait(DRAW_SECONDS)
+            self._take_the_rest(producer)
+            live.update(self._drawing())
 
     def _lines_until(self, deadline: Deadline, producer: LiveProducer | None) -> None:
         begun = time.monotonic()
@@ -163,6 +178,7 @@ class LiveView:
             if time.monotonic() >= next_line:
                 self._say(begun)
                 next_line += LINE_SECONDS
+        self._take_the_rest(producer)
         self._say(begun)
 
     def _say(self, begun: float) -> None:

@@ -60,7 +60,7 @@ def test_replayed_session_lands_in_the_lake_though_its_producer_is_killed(demo: 
     header, *rows = (demo.source.folder / "CCC_1min.csv").read_text().splitlines()
     (folder / "RPL.csv").write_text("\n".join([header, *rows]) + "\n")
     choice = Choice(bars=folder, timezone=NAIVE_ZONE, start=DAYS[-1].date(), again=True)
-    arguments = replace(choice.arguments("stock"), live=True, speed=30.0 * MINUTES)  # two seconds
+    arguments = replace(choice.arguments("stock"), live=True, speed=6.0 * MINUTES)  # ten seconds
     mark = demo.addresses.home.root / "state" / "producers" / "live-files.stock.json"
     mark.unlink(missing_ok=True)
     lines: list[list[str]] = []
@@ -83,7 +83,9 @@ def test_replayed_session_lands_in_the_lake_though_its_producer_is_killed(demo: 
     ]
     assert ["--again" in line for line in lines] == [True, False]
     eventually(lambda: demo.command("lake", "head", "RPL").exit_code == 0)
-    rows_of_lake = demo.command.json("lake", "head", "RPL", "-n", "500")
+    rows_of_lake = eventually(
+        lambda: len(found := demo.command.json("lake", "head", "RPL", "-n", "500")) >= MINUTES and found
+    )
     assert len(rows_of_lake) == MINUTES
     assert {row["source"] for row in rows_of_lake} == {"replay"}
 
@@ -100,7 +102,11 @@ def test_demo_without_once_replays_the_last_session_and_leaves_the_stack_up(demo
     assert f"{MINUTES:,} live bars came by" in said.stdout
     assert "the stack stays up" in said.stdout
     assert demo.command("status").exit_code == 0
-    rows = eventually(lambda: len(found := demo.command.json("lake", "head", "GOES", "-n", "5000")) > MINUTES and found)
+    of_all_days = len(DAYS) * MINUTES
+    rows = eventually(
+        lambda: len(found := demo.command.json("lake", "head", "GOES", "-n", "5000")) >= of_all_days and found
+    )
+    assert len(rows) == of_all_days
     sources = {row["timestamp"][:10]: row["source"] for row in rows}
     assert sources.pop(str(DAYS[-1].date())) == "replay"
     assert set(sources.values()) == {"files"}
