@@ -1,5 +1,6 @@
 """Real servers for tests: one Kafka and one PostgreSQL a session, private ones for tests that kill them."""
 
+import os
 import shutil
 import tempfile
 import uuid
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import settings
 from sqlalchemy import text
 
+from infra.embedded import ports
 from infra.embedded.jars import ensure_jars
 from infra.embedded.kafka import KafkaServer
 from infra.embedded.layout import Home
@@ -20,6 +22,7 @@ from infra.embedded.ports import free_port
 from infra.embedded.postgres import DATABASE, USER, PostgresServer
 from infra.embedded.settings import EmbeddedSettings
 from infra.migrations import migrate
+from shared.errors import TickerstreamError
 from shared.settings import MongoSettings, PostgresSettings
 from shared.storage.postgres import make_engine
 from tests.servers import running
@@ -28,7 +31,23 @@ settings.register_profile("tickerstream", deadline=None)  # no test is about tim
 settings.load_profile("tickerstream")
 
 
+# Parallel workers choose their ports from ranges of their own: a port is chosen seconds before a server listens there.
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % WORKERS
+SHARE = (ports.HIGHEST - ports.LOWEST) // WORKERS
+ports.LOWEST += WORKER * SHARE
+ports.HIGHEST = ports.LOWEST + SHARE
+
 LONGEST = ("torture", "cli", "infra")
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Fetch the jars before parallel workers start, or say in one line why that cannot be."""
+    if session.config.getoption("numprocesses", None):  # never so in a worker
+        try:
+            ensure_jars(cache_folder())
+        except TickerstreamError as error:
+            pytest.exit(str(error), returncode=2)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -40,6 +59,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return LONGEST.index(folder) if folder in LONGEST else len(LONGEST)
 
     items.sort(key=place)
+
+
+def cache_folder() -> Path:
+    cache = EmbeddedSettings.load().tickerstream_cache or Path(__file__).parents[1] / ".tickerstream" / "cache"
+    return cache.absolute()
 
 
 @contextmanager
@@ -65,9 +89,8 @@ def running_kafka(home: Home) -> Iterator[KafkaServer]:
 @pytest.fixture(scope="session")
 def jar_cache() -> Path:
     """The folder of the Java servers' jars, fetched once for all sessions (TICKERSTREAM_CACHE moves it)."""
-    cache = EmbeddedSettings.load().tickerstream_cache or Path(__file__).parents[1] / ".tickerstream" / "cache"
-    ensure_jars(cache.absolute())
-    return cache.absolute()
+    ensure_jars(cache_folder())
+    return cache_folder()
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -18,6 +19,7 @@ from shared.errors import ConfigurationError, TransientError
 PARALLEL_DOWNLOADS = 8
 TIMEOUT_SECONDS = 30
 ATTEMPTS = 3
+PAUSE_SECONDS = 1.0
 CHUNK_BYTES = 1 << 16
 
 
@@ -164,6 +166,7 @@ def _fetch_one(jar: Jar, beside: Path, folder: Path, fetch: Fetch, advance: Call
                     f"Could not download {jar.file} ({jar.coordinate}): {_short(error)}. "
                     "Check the network or the proxy settings and run the command again; what is complete is kept."
                 ) from error
+            time.sleep(PAUSE_SECONDS * attempt)
             continue
         break
     if (found := _digest(part)) != jar.sha256:

@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def eventually(
-    check: Callable[[], T], *, seconds: float = 20.0, every: float = 0.05, failing: str = "did not come true"
+    check: Callable[[], T], *, seconds: float = 60.0, every: float = 0.05, failing: str = "did not come true"
 ) -> T:
     """Call `check` until it returns something true, and return that.
 

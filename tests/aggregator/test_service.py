@@ -58,7 +58,7 @@ def test_history_becomes_rows_equal_to_the_one_function(stand: Ground) -> None:
     frame = bars(days=12)
     with stand.history(frame).running():
         rows = stand.await_rows(12 * 390)
-        eventually(lambda: stand.features("AAPL"), seconds=10)
+        eventually(lambda: stand.features("AAPL"))
 
     assert rows["revision"].unique().to_list() == [1]
     assert same(rows, expected(frame))

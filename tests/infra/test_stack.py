@@ -288,4 +288,4 @@ def test_page_of_a_predictor_that_listens_is_in_the_status(shared_home: Home) ->
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", addresses(shared_home).predictor_port)) == 0
 
-    eventually(answers, seconds=10)
+    eventually(answers)

@@ -23,6 +23,7 @@ from shared.contracts.runs import TopicConfirmed, decode_run_event
 from shared.contracts.topics import BARS_HISTORY, RUNS, TOPICS
 from shared.kafka.admin import KafkaAdmin
 from shared.kafka.scan import read_topic
+from shared.runtime.service import CRASHED
 from shared.settings import KafkaSettings
 from shared.testing.eventually import eventually
 
@@ -143,8 +144,11 @@ class Torture:
         assert process.returncode in (0, -signal.SIGTERM), f"exit {process.returncode}: {self.tail(process)}"
 
     def tail(self, process: subprocess.Popen[bytes]) -> str:
+        return self.log(process)[-2000:]
+
+    def log(self, process: subprocess.Popen[bytes]) -> str:
         number = self.processes.index(process)
-        return next(self.home.glob(f"{number:03}-*.log")).read_text(errors="replace")[-2000:]
+        return next(self.home.glob(f"{number:03}-*.log")).read_text(errors="replace")
 
     def sent(self) -> int:
         """Return how many records the history topic holds."""
@@ -181,8 +185,22 @@ class Torture:
         ends = self.admin.end_offsets(BARS_HISTORY.name)
         return all(committed.get((BARS_HISTORY.name, number), 0) >= end for number, end in ends.items())
 
-    def wait_landed(self, world: World) -> None:
-        eventually(lambda: self.landed(world), seconds=PATIENCE)
+    def wait_landed(self, world: World, consumer: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
+        """Wait until everything is committed; return the consumer that is at work then.
+
+        One that gave up waiting for Kafka is started again, as a supervisor would. One that crashed is a failure.
+        """
+
+        def landed() -> bool:
+            nonlocal consumer
+            if consumer.poll() is not None:
+                gave_up = consumer.returncode == CRASHED and "Traceback" not in self.log(consumer)
+                assert gave_up, f"exit {consumer.returncode}: {self.tail(consumer)}"
+                consumer = self.consumer()
+            return self.landed(world)
+
+        eventually(landed, seconds=PATIENCE)
+        return consumer
 
     def compare(self, world: World) -> None:
         """Compare the lake with the source: nothing lost, nothing twice, one current version of each bar."""

@@ -29,8 +29,7 @@ CONSUMER_FAILPOINTS: Final = (
 
 def land(ours: Torture, world: World) -> None:
     """Let another consumer land what is left of a world, and compare."""
-    consumer = ours.consumer()
-    ours.wait_landed(world)
+    consumer = ours.wait_landed(world, ours.consumer())
     ours.compare(world)
     ours.end(consumer)
 
@@ -76,13 +75,12 @@ def stop_consumer(ours: Torture) -> None:
     sleeper = ours.consumer("consumers.stock.before_commit=stop@1")
     eventually(lambda: is_stopped(sleeper.pid), seconds=PATIENCE)
     ours.kills += 1
-    second = ours.consumer()
-    ours.wait_landed(world)
+    second = ours.wait_landed(world, ours.consumer())
     ours.compare(world)
     sleeper.send_signal(signal.SIGCONT)
     later = ours.new_world()
     ours.finished(ours.producer(later))
-    ours.wait_landed(later)
+    second = ours.wait_landed(later, second)
     ours.compare(world)
     ours.compare(later)
     ours.end(second)
@@ -102,9 +100,7 @@ def kill_broker(ours: Torture, share: float) -> None:
     ours.kafka.wait_healthy()
     if producer.wait(PATIENCE) != 0:  # a producer that gave up waiting is started again, as a supervisor would
         ours.finished(ours.producer(world))
-    if consumer.poll() is not None:
-        consumer = ours.consumer()
-    ours.wait_landed(world)
+    consumer = ours.wait_landed(world, consumer)
     ours.compare(world)
     ours.end(consumer)
 

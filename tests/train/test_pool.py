@@ -3,6 +3,8 @@
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
+
 from shared.settings import ModelSettings, PostgresSettings, RuntimeSettings
 from shared.testing.eventually import eventually
 from train.link import WorkerSettings
@@ -10,8 +12,9 @@ from train.pool import WorkerPool
 
 
 def test_worker_that_dies_before_it_can_work_is_told_and_replaced_after_a_rest(
-    database: PostgresSettings, tmp_path: Path
+    database: PostgresSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("train.pool._REST_SECONDS", (5.0, 60.0))  # longer than this process may be held up
     runtime = RuntimeSettings.load(tickerstream_home=tmp_path).model_copy(
         update={"tickerstream_failpoints": "nonsense"}
     )

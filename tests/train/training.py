@@ -122,11 +122,11 @@ class Training:
     def progress(self, run_id: str) -> list[TickerProgress]:
         return JobsView(self.engine).progress_of(self.id_of(run_id))
 
-    def settled(self, name: str, seconds: float = 60) -> list[TickerProgress]:
+    def settled(self, name: str, seconds: float = 120) -> list[TickerProgress]:
         """Wait until the run is through and its verdicts are final."""
         return self.settled_id(self.id_of(name), seconds)
 
-    def settled_id(self, run_id: str, seconds: float = 60) -> list[TickerProgress]:
+    def settled_id(self, run_id: str, seconds: float = 120) -> list[TickerProgress]:
         """Wait for a run by its whole id."""
         view = JobsView(self.engine)
         eventually(

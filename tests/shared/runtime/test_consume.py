@@ -117,7 +117,10 @@ def test_failure_at_each_failpoint_loses_nothing(broker: MemoryBroker, join: Joi
         failpoints.configure("")
     first.reader.close()
     second = join()
-    second.loop.run(timeout=0.1)
+    if point == "after_commit":
+        second.loop.run(timeout=0.1)
+    else:
+        second.loop.run(count=5)
 
     assert len(first.sink.values) == durable
     assert sorted({*first.sink.values, *second.sink.values}) == list(range(5))
@@ -343,8 +346,12 @@ def test_records_that_come_with_the_revocation_of_others_are_kept(broker: Memory
     first.loop.run(timeout=0.02)
     with second.running():
         fill(broker, TOPIC, range(60))  # the next poll of the first lets partitions go and returns records of the rest
-        first.loop.run(timeout=0.3)
-        eventually(lambda: len(first.sink.durable) + len(second.sink.buffered) + len(second.sink.durable) == 60)
+
+        def all_read() -> bool:
+            first.loop.run(timeout=0.05)
+            return len(first.sink.durable) + len(second.sink.buffered) + len(second.sink.durable) == 60
+
+        eventually(all_read)
     first.loop.run(timeout=0.02)
 
     assert sorted(first.sink.values + second.sink.values) == list(range(60))

@@ -37,7 +37,7 @@ def test_calls_objects_bytes_and_conflicts_are_counted(tmp_path: Path) -> None:
 def test_store_that_does_not_answer_counts_retries_and_failures() -> None:
     url, change = f"s3://127.0.0.1:{free_port()}", Change()
     keys = {"lake_access_key": "key", "lake_secret_key": "secret"}
-    store = open_store(LakeSettings.load(lake_url=url, lake_timeout_seconds=0.5, lake_retry_seconds=0.3, **keys))
+    store = open_store(LakeSettings.load(lake_url=url, lake_timeout_seconds=0.5, lake_retry_seconds=1.0, **keys))
     with pytest.raises(TransientError):
         store.get("bucket", "one")
     assert change.of("lake_failures_total", operation="get") == 1
