@@ -8,7 +8,7 @@ from cli.app import FAILED, UNUSABLE, HomeOption, JsonOption
 from cli.output import Output, print_error
 from cli.prediction_view import show_predictions
 from cli.predictor_client import PredictorClient, Refused, Served
-from cli.settings import connect
+from cli.settings import predictor_of
 
 EXAMPLES = """
 **Examples**
@@ -34,7 +34,7 @@ def predict(
     Exit code 1 if one has no model or no features yet, 2 if one is not known.
     """
     output = Output.of(as_json)
-    with PredictorClient(connect(home).predictor_url) as client:
+    with PredictorClient(predictor_of(home)) as client:
         found = [client.prediction(ticker) for ticker in dict.fromkeys(tickers)]
     served = [one for one in found if isinstance(one, Served)]
     refused = [one for one in found if isinstance(one, Refused)]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from pydantic import Field
 
@@ -12,16 +13,20 @@ from infra.embedded.status import status
 from shared.errors import ConfigurationError
 from shared.settings import KafkaSettings, LakeSettings, PostgresSettings, Settings
 
+PARTS: Final = ("lake_url", "postgres_host", "predictor_url")
+PREDICTOR: Final = "http://127.0.0.1:8080/"
+
 
 class CommandSettings(Settings):
     """What decides whether the command talks to an embedded stack or to servers of one's own."""
 
     kafka_bootstrap_servers: str | None = None
     lake_url: str | None = None
+    postgres_host: str | None = None
     tickerstream_services: str | None = Field(
         None, description="services that run elsewhere, for `status`: name=http://host:port of METRICS_PORT, ..."
     )
-    predictor_url: str = Field("http://127.0.0.1:8080/", description="where the predictor answers")
+    predictor_url: str | None = Field(None, description=f"where the predictor answers; without one, {PREDICTOR}")
     predictor_page: str | None = Field(None, description="where a person opens its page, if that is another address")
 
 
@@ -49,18 +54,36 @@ class Connection:
 def connect(home: Path | None, *, must_be_up: bool = True) -> Connection:
     """Return the system to work with: the stack in `home`, else the servers in the environment, else the usual home.
 
+    An environment that names a lake, a PostgreSQL or a predictor, but no Kafka, names no system: the usual home is not
+    taken in its place.
+
     Args:
         home: What --home gives.
         must_be_up: Whether an embedded stack has to run; the lake can be read without.
 
     Raises:
-        ConfigurationError: there is no such stack, or it is not up.
+        ConfigurationError: there is no such stack, or it is not up; or half of a system is named.
     """
     given = CommandSettings.load()
     if home is None and (given.kafka_bootstrap_servers or (given.lake_url and not must_be_up)):
-        url = f"{given.predictor_url.rstrip('/')}/"
+        url = _with_slash(given.predictor_url or PREDICTOR)
         return Connection(None, KafkaSettings.load(), LakeSettings.load(), PostgresSettings.load(), url, {})
+    if home is None and (names := [name.upper() for name in PARTS if getattr(given, name)]):
+        raise ConfigurationError(
+            f"{' and '.join(names)} {'names' if len(names) == 1 else 'name'} a system of your own, but "
+            "KAFKA_BOOTSTRAP_SERVERS is not set. Set it, too, or name an embedded stack with --home."
+        )
     return embedded(resolve_home(home), must_be_up=must_be_up)
+
+
+def predictor_of(home: Path | None) -> str:
+    """Return the address of the predictor, with a slash at the end; PREDICTOR_URL alone is enough.
+
+    Raises:
+        ConfigurationError: as `connect` does.
+    """
+    given = CommandSettings.load().predictor_url
+    return _with_slash(given) if home is None and given else connect(home).predictor_url
 
 
 def embedded(home: Home, *, must_be_up: bool = True) -> Connection:
@@ -86,3 +109,7 @@ def embedded(home: Home, *, must_be_up: bool = True) -> Connection:
         where.page,
         where.environment(),
     )
+
+
+def _with_slash(url: str) -> str:
+    return f"{url.rstrip('/')}/"

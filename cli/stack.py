@@ -11,7 +11,7 @@ from cli.app import FAILED, HomeOption, JsonOption
 from cli.output import Output, duration
 from cli.run_progress import Downstream, newest_training
 from cli.service_status import ask_services, parse_services
-from cli.settings import CommandSettings, embedded
+from cli.settings import PREDICTOR, CommandSettings, embedded
 from cli.stack_view import ConsoleProgress, StartReport, show_page, show_status
 from infra.embedded import stack
 from infra.embedded.layout import Home
@@ -136,7 +136,7 @@ def _running(home: Path | None) -> tuple[StackStatus, PostgresSettings | None]:
     given = CommandSettings.load()
     if home is None and given.tickerstream_services:
         services = parse_services(given.tickerstream_services)
-        return ask_services(services, given.predictor_page or given.predictor_url), PostgresSettings.load()
+        return ask_services(services, given.predictor_page or given.predictor_url or PREDICTOR), PostgresSettings.load()
     where = resolve_home(home)
     now = status(where)
     trains = any(process.name == TRAIN.name for process in now.processes)

@@ -59,8 +59,11 @@ class LakeSettings(Settings):
     lake_access_key: str | None = None
     lake_secret_key: SecretStr | None = None
     lake_region: str = "us-east-1"
-    lake_timeout_seconds: float = Field(10.0, gt=0)
-    lake_retry_seconds: float = Field(30.0, gt=0, description="how long one call is retried before the service pauses")
+    # Bounded: a service that is told to end may first have to give up on the store.
+    lake_timeout_seconds: float = Field(10.0, gt=0, le=15, description="how long one answer is waited for")
+    lake_retry_seconds: float = Field(
+        30.0, gt=0, le=60, description="how long one call is retried before the service pauses"
+    )
 
 
 class PostgresSettings(Settings):

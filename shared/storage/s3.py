@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 
 from minio import Minio
 from minio.error import S3Error
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_random_exponential
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 from urllib3 import BaseHTTPResponse
 
 from shared.errors import ConfigurationError
@@ -27,7 +27,6 @@ _TOKEN: Final = "x-amz-meta-write-token"  # noqa: S105  names a header
 _DIGEST: Final = "x-amz-meta-blake2b"
 _LARGEST: Final = 5 * 1024**3  # S3's limit of a single part; the etag of several is no use as a condition
 _PAGE: Final = 1000
-_ATTEMPTS: Final = 12
 _LONGEST_PAUSE: Final = 3.0
 _CHUNK: Final = 256 * 1024
 
@@ -87,7 +86,7 @@ class S3Store:
 
         retrying = Retrying(
             retry=retry_if_exception_type(TryAgainError),
-            stop=stop_after_delay(self._retry_seconds) | stop_after_attempt(_ATTEMPTS),
+            stop=stop_after_delay(self._retry_seconds),
             wait=wait_random_exponential(multiplier=0.1, max=_LONGEST_PAUSE),
             reraise=True,
             before_sleep=lambda _: RETRIES.inc(),

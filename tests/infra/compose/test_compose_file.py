@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from infra.access.identities import ADMIN, IDENTITIES
 
@@ -96,7 +97,9 @@ def test_service_of_ours_has_longer_to_end_than_a_flush_takes(name: str) -> None
     from shared.kafka.options import ReaderOptions
     from shared.settings import LakeSettings
 
-    lake = LakeSettings()
+    lake = LakeSettings(lake_timeout_seconds=15, lake_retry_seconds=60)
+    with pytest.raises(ValidationError, match=r"(?s)lake_timeout_seconds.*lake_retry_seconds"):
+        LakeSettings(lake_timeout_seconds=16, lake_retry_seconds=61)  # no more can be asked for
     budget = lake.lake_retry_seconds + lake.lake_timeout_seconds + ReaderOptions().commit_seconds
     assert seconds(SERVICES[name]["stop_grace_period"]) > budget
 

@@ -203,6 +203,31 @@ def test_write_that_gave_up_may_be_made_again(behind: S3Store, proxy: FaultyProx
     assert store.put(bucket, "x", DATA, expected=None) == there(behind, bucket).etag
 
 
+class NoTime:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_store_that_refuses_at_once_is_tried_for_as_long_as_told(
+    proxy: FaultyProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = NoTime()
+    monkeypatch.setattr("tenacity.time", clock)
+    monkeypatch.setattr("tenacity.nap.time", clock)
+    proxy.plan.always["GET"] = Fault.BUSY_503
+    with pytest.raises(TransientError, match="LAKE_URL"):
+        S3Store(lake_settings(proxy.port, retry_seconds=60.0)).get("bucket", "x")
+    assert clock.now >= 60
+
+
 def test_full_store_is_told_at_once(store: S3Store, behind: S3Store, proxy: FaultyProxy, bucket: str) -> None:
     proxy.plan.always["PUT"] = Fault.FULL_507
     with pytest.raises(TransientError, match="full"):
