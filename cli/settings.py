@@ -1,12 +1,13 @@
 """Where the command finds a running system: an embedded stack's home, or addresses in the environment."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from pydantic import Field
 
-from infra.embedded.addresses import addresses
+from infra.embedded.addresses import LIBPQ, addresses
 from infra.embedded.layout import Home
 from infra.embedded.settings import resolve_home
 from infra.embedded.status import status
@@ -95,17 +96,12 @@ def embedded(home: Home, *, must_be_up: bool = True) -> Connection:
     where = addresses(home)
     if must_be_up and not status(home).up:
         raise ConfigurationError(f"The stack in {home.root} is not up; start it with `{home.command('up')}`.")
+    os.environ.update(LIBPQ)  # read by the client library itself, in this process, too
     return Connection(
         home,
-        KafkaSettings.load(kafka_bootstrap_servers=where.kafka_bootstrap_servers),
-        LakeSettings.load(lake_url=where.lake_url),
-        PostgresSettings.load(
-            postgres_host=where.postgres_host,
-            postgres_port=where.postgres_port,
-            postgres_db=where.postgres_db,
-            postgres_user=where.postgres_user,
-            postgres_password=where.postgres_password,
-        ),
+        where.settings(KafkaSettings),
+        where.settings(LakeSettings),
+        where.settings(PostgresSettings),
         where.page,
         where.environment(),
     )

@@ -1,14 +1,26 @@
 """Where the servers of an embedded stack are, as values and as the environment of a service."""
 
 from dataclasses import dataclass, field
+from typing import Final, TypeVar
 
 from infra.embedded.layout import Home
 from infra.embedded.ports import LOOPBACK, load_ports
 from infra.embedded.postgres import DATABASE, USER, read_password
 from shared.errors import ConfigurationError
+from shared.settings import Settings
 
 SERVER_PORTS = ("kafka", "kafka_controller", "postgres", "mongo")
 SERVICE_PORTS = ("predictor",)
+# What somebody's environment may hold for servers of another system. Empty means: the default, whatever is inherited.
+EMPTY: Final = (
+    *("KAFKA_SECURITY_PROTOCOL", "KAFKA_SASL_MECHANISM", "KAFKA_SASL_USERNAME", "KAFKA_SASL_PASSWORD"),
+    *("KAFKA_SSL_CA_LOCATION", "KAFKA_REPLICATION", "LAKE_ACCESS_KEY", "LAKE_SECRET_KEY"),
+    *("MONGO_USER", "MONGO_PASSWORD", "ACCESS_SECRETS_DIR"),
+)
+# The client library of PostgreSQL has variables of its own; the server on the loopback interface speaks no TLS.
+LIBPQ: Final = {"PGSSLMODE": "disable"}
+
+SomeSettings = TypeVar("SomeSettings", bound=Settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +56,8 @@ class Addresses:
     def environment(self) -> dict[str, str]:
         """Return the variables that the services' settings are read from."""
         return {
+            **dict.fromkeys(EMPTY, ""),
+            **LIBPQ,
             "TICKERSTREAM_HOME": str(self.home.root),
             "TICKERSTREAM_CACHE": str(self.home.cache),
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka_bootstrap_servers,
@@ -55,8 +69,15 @@ class Addresses:
             "MONGO_URI": self.mongo_uri,
             "LAKE_URL": self.lake_url,
             "MODEL_DIR": str(self.home.models),
+            "PREDICTOR_HOST": LOOPBACK,
             "PREDICTOR_PORT": str(self.predictor_port),
         }
+
+    def settings(self, kind: type[SomeSettings]) -> SomeSettings:
+        """Return the settings of this class as a process reads them that is started with `environment`."""
+        told = self.environment()
+        ours = {name: field for name, field in kind.model_fields.items() if name.upper() in told}
+        return kind.load(**{name: told[name.upper()] or field.default for name, field in ours.items()})
 
 
 def addresses(home: Home) -> Addresses:

@@ -1,0 +1,84 @@
+"""What the processes of an embedded stack, and the command, are told of it."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from cli.settings import embedded
+from infra.embedded.addresses import SERVER_PORTS, Addresses, addresses
+from infra.embedded.layout import Home
+from infra.embedded.logs import tail
+from infra.embedded.ports import choose_ports
+from infra.embedded.services import Service, ServiceEntry
+from shared.testing.eventually import eventually
+
+# An environment that was prepared for a cluster which asks for logins.
+FOREIGN = {
+    "KAFKA_BOOTSTRAP_SERVERS": "kafka.example:9092",
+    "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+    "KAFKA_SASL_MECHANISM": "SCRAM-SHA-512",
+    "KAFKA_SASL_USERNAME": "x",
+    "KAFKA_SASL_PASSWORD": "x",
+    "KAFKA_SSL_CA_LOCATION": "/ca.pem",
+    "KAFKA_REPLICATION": "3",
+    "LAKE_URL": "s3s://lake.example",
+    "LAKE_ACCESS_KEY": "x",
+    "LAKE_SECRET_KEY": "x",
+    "POSTGRES_USER": "x",
+    "POSTGRES_PASSWORD": "x",
+    "PGSSLMODE": "verify-full",
+    "MONGO_USER": "x",
+    "MONGO_PASSWORD": "x",
+    "ACCESS_SECRETS_DIR": "/secrets",
+    "PREDICTOR_HOST": "192.0.2.1",
+    "TOPIC_MACRO": "macro",  # means the same in any system
+}
+TELL = """
+import json, os
+from infra.access.passwords import AccessSettings
+from predictor.settings import PredictorSettings
+from shared.settings import KafkaSettings, LakeSettings, MongoSettings, PostgresSettings
+kinds = (AccessSettings, PredictorSettings, KafkaSettings, LakeSettings, MongoSettings, PostgresSettings)
+told = {name: value for kind in kinds for name, value in kind.load().model_dump(mode="json").items()}
+print(json.dumps(told | {"pgsslmode": os.environ["PGSSLMODE"]}))
+"""
+
+
+@pytest.fixture
+def where(tmp_path: Path) -> Addresses:
+    """The addresses of a stack that was up once."""
+    home = Home(tmp_path / "home", tmp_path / "cache")
+    home.create()
+    choose_ports(home.ports_file, (*SERVER_PORTS, "predictor"))
+    home.password_file.write_text("secret", encoding="utf-8")
+    return addresses(home)
+
+
+def test_logins_of_another_system_reach_neither_services_nor_the_command(
+    where: Addresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("KAFKA_PARTITIONS", "KAFKA_SESSION_SECONDS", "MONGO_DB"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in FOREIGN.items():
+        monkeypatch.setenv(name, value)
+
+    service = Service(where.home, ServiceEntry("teller", (sys.executable, "-c", TELL)), where.environment())
+    service.start()
+    assert eventually(lambda: service.poll() is not None and tail(service.log, 1))
+    told = json.loads(tail(service.log, 1)[0])
+    assert told.pop("predictor_host") in where.page
+    assert told["kafka_security_protocol"] == "PLAINTEXT"
+    assert told["kafka_replication"] == 1
+    assert (told["pgsslmode"], told["access_secrets_dir"]) == ("disable", "/run/secrets")
+    assert told["topic_macro"] == "macro"
+    for name in ("kafka_sasl_username", "kafka_sasl_password", "kafka_ssl_ca_location", "lake_access_key"):
+        assert told[name] is None, name
+    assert [told[name] for name in ("lake_secret_key", "mongo_user", "mongo_password")] == [None] * 3
+
+    system = embedded(where.home, must_be_up=False)
+    for settings in (system.kafka, system.lake, system.postgres):
+        for name, value in settings.model_dump(mode="json").items():
+            assert value == told[name], name
+    assert system.postgres.postgres_password.get_secret_value() == where.postgres_password == "secret"
