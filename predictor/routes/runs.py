@@ -63,7 +63,7 @@ def router(desk: Desk) -> APIRouter:
     )
     async def training(request: Request) -> Filed:
         """File a `start_model`: 202 once Kafka has acknowledged it."""
-        wish = parsed(TrainingRequest, await read_bytes(request, 1024 * 1024))
+        wish = parsed(TrainingRequest, await read_bytes(request, desk.settings.predictor_max_body_mib * 1024 * 1024))
         message = StartModel(
             tickers=wish.tickers,
             kinds=wish.kinds,

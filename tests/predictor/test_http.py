@@ -252,15 +252,16 @@ def test_open_inference_protocol_answers_as_the_bundle(shared_predictor: Serving
     is_problem(shared_predictor.get("/v2/models/SHARED.magic"), 404, "unknown-model")
 
 
-def test_body_above_the_limit_is_413(shared_predictor: Serving) -> None:
-    def parts() -> Iterator[bytes]:
-        for _ in range(9):
+@pytest.mark.parametrize("path", ["/v1/predictions", "/v1/training", "/v2/models/SHARED.regression_gb/infer"])
+def test_body_above_the_limit_of_the_settings_is_413(shared_predictor: Serving, path: str) -> None:
+    def blank(mib: int) -> Iterator[bytes]:
+        for _ in range(mib):
             yield b" " * 1024 * 1024
 
-    answer = shared_predictor.client.post(
-        "/v1/predictions", content=parts(), headers={"Content-Type": "application/json"}
-    )
-    is_problem(answer, 413, "too-large")
+    for mib, status, kind in ((8, 422, "invalid"), (9, 413, "too-large")):
+        answer = shared_predictor.client.post(path, content=blank(mib), headers={"Content-Type": "application/json"})
+        is_problem(answer, status, kind)
+    assert "More than 8,388,608 bytes. Send less, or raise PREDICTOR_MAX_BODY_MIB." in answer.text
 
 
 def test_openapi_documents_every_route_with_its_problems(shared_predictor: Serving) -> None:
