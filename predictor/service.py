@@ -72,7 +72,6 @@ def make_desk(runtime: Runtime, settings: PredictorSettings) -> Desk:
     engine = make_engine(PostgresSettings.load())
     runtime.resources.callback(engine.dispose)
     past = Past(PredictionLedger(engine), CloseReader(engine))
-    truth = settings.simulated_truth_file or runtime.settings.tickerstream_home / TRUTH_FILE
     return Desk(
         settings=settings,
         clock=runtime.clock,
@@ -80,7 +79,7 @@ def make_desk(runtime: Runtime, settings: PredictorSettings) -> Desk:
             models=ModelBook(Path(models.model_dir), runtime.clock.now),
             answers=AnswerBook(settings.predictor_keep),
             runs=RunBook(),
-            truth=Truth(truth),
+            truth=Truth(runtime.settings.tickerstream_home / TRUTH_FILE),
         ),
         stores=Stores(past, ModelRegistry(engine), TrainingWatch(JobsView(engine))),
         wishes=runtime.resources.enter_context(KafkaWriter(KafkaSettings.load(), f"{runtime.name}.wishes")),

@@ -1,7 +1,5 @@
 """Settings of the predictor."""
 
-from pathlib import Path
-
 from pydantic import Field
 
 from shared.settings import Settings
@@ -18,6 +16,3 @@ class PredictorSettings(Settings):
     predictor_streams: int = Field(200, ge=1, description="open event streams at most")
     predictor_max_body_mib: int = Field(8, ge=1, le=256)
     predictor_jobs_seconds: float = Field(1.0, gt=0, description="how often training jobs are looked at in PostgreSQL")
-    simulated_truth_file: Path | None = Field(
-        None, description="what the simulated exchange planted; by default below TICKERSTREAM_HOME"
-    )

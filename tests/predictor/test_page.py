@@ -8,8 +8,10 @@ from typing import Any, Final
 
 import pytest
 
+from producers.simulated.settings import SimulatedSettings
+from producers.simulated.truth import write_truth
 from shared.contracts.training import MODEL_KINDS, Verdict
-from shared.contracts.truth import TRUTH_FILE, PlantedTruth
+from shared.contracts.truth import PlantedTruth
 from shared.modelling.verdict import FALSE_DISCOVERY_RATE
 from tests.predictor.making import bundles, deployed, feature_row
 from tests.predictor.serving import Broker, Serving
@@ -23,8 +25,7 @@ VERDICTS: Final[tuple[Verdict, ...]] = ("skill", "no skill", "worse")
 @pytest.fixture(scope="module")
 def told(broker: Broker, shared_predictor: Serving, model_dir: Path) -> dict[str, dict[str, Any]]:
     """What /v1/tickers tells the page of two simulated tickers and a replayed one, by name."""
-    truth = shared_predictor.folder / TRUTH_FILE
-    truth.parent.mkdir(exist_ok=True)
+    truth = write_truth(SimulatedSettings(), shared_predictor.folder)
     truth.write_text(json.dumps({"tickers": [asdict(PLANTED), asdict(NOTHING)]}))
     rows = [feature_row("SIM.PAGE"), feature_row("SIM.EMPTY"), feature_row("REPLAY", replayed=True)]
     for row, verdicts in zip(rows, [VERDICTS, ("no skill", "worse", "no skill"), VERDICTS], strict=True):

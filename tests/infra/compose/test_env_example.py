@@ -105,10 +105,20 @@ def test_env_example_defaults_are_those_of_the_code() -> None:
         if not one.__module__.startswith("tests")
         for name, field in one.model_fields.items()
     }
-    differing = {"LOG_FORMAT", "TRAIN_WORKERS", "SIMULATED_TRUTH_FILE"}
+    differing = {"LOG_FORMAT", "TRAIN_WORKERS"}
     for name, text in re.findall(r"^#([A-Z][A-Z0-9_]+)=(.*)$", EXAMPLE, re.MULTILINE):
         if name in defaults and name not in differing:
             assert text == written(defaults[name]), name
+
+
+def test_compose_predictor_reads_what_is_planted_where_the_producers_write_it() -> None:
+    image = (ROOT / "infra/docker/Dockerfile").read_text(encoding="utf-8")
+    (home,) = re.findall(r"TICKERSTREAM_HOME=(\S+)", image)
+    for name in ("simulated-stock", "producers-simulated", "cli", "predictor"):
+        mounted = [volume.split(":")[:2] for volume in SERVICES[name]["volumes"]]
+        assert ["producers", home] in mounted, name
+    given = {name for service in SERVICES.values() for name in (service.get("environment") or {})}
+    assert not {name for name in given if name == "TICKERSTREAM_HOME" or "TRUTH" in name}, "one file for both"
 
 
 def written(default: object) -> str:
