@@ -51,7 +51,7 @@ def up(
 ) -> None:
     """Start Kafka, PostgreSQL, the document store and every service, each as its own process, and wait until they run.
 
-    In a stack that is up already, only what is lacking is started.
+    In a stack that is up already, only what is lacking is started; what runs keeps its settings (see `restart`).
     """
     output, where = Output.of(as_json), resolve_home(home)
     if only and service:
@@ -106,7 +106,10 @@ def restart(
     home: HomeOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Stop one server or service in good order and start it again."""
+    """Stop one server or service in good order and start it again.
+
+    A service has its settings from the environment of this command then; those that are not set there stay as they are.
+    """
     output, where = Output.of(as_json), resolve_home(home)
     unit = stack.restart(where, name)
     output.line(f"{name} runs again" if unit.process else f"{name} ended with {unit.last_exit}")

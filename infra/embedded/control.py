@@ -10,6 +10,7 @@ from collections.abc import Callable
 import psutil
 
 from infra.embedded.files import write_atomic
+from infra.embedded.given import given_settings
 from infra.embedded.layout import Home
 from infra.embedded.logs import last_line, rotate
 from infra.embedded.orphans import SUPERVISOR
@@ -84,8 +85,9 @@ def wait_stopped(home: Home, supervisor: Identity, watch: Watcher | None) -> boo
 
 
 def request(home: Home, supervisor: Identity, what: dict[str, object]) -> None:
-    """Leave a request for the supervisor, and wake it."""
-    write_atomic(home.requests / f"{time.time_ns()}-{os.getpid()}.json", json.dumps(what))
+    """Leave a request for the supervisor, with the settings of our environment, and wake it."""
+    text = json.dumps({**what, "settings": given_settings(home)})
+    write_atomic(home.requests / f"{time.time_ns()}-{os.getpid()}.json", text, mode=0o600)
     send_signal(supervisor, signal.SIGHUP)
 
 

@@ -1,7 +1,7 @@
 """The services of the stack, as a table: what `tickerstream up` starts after the servers are healthy."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
@@ -126,11 +126,16 @@ class Service(Unit):
         super().__init__(home, entry.name, port or None)
         self._entry = entry
         self.grace_seconds = entry.grace_seconds
+        self._given: dict[str, str] = {}
         self._environment = {
             **addresses,
             "HEARTBEAT_FILE": str(home.heartbeat(entry.name)),
             **entry.environment,
         }
+
+    def take(self, settings: Mapping[str, str]) -> None:
+        """Have these settings from the next start on, those that were taken before and are not among them as well."""
+        self._given.update(settings)
 
     def prepare(self) -> None:
         """Forget the heartbeat of the process before."""
@@ -138,7 +143,7 @@ class Service(Unit):
 
     def launch(self) -> Launch:
         """Return the service's command line."""
-        return Launch(self._entry.arguments, self._environment)
+        return Launch(self._entry.arguments, {**self._given, **self._environment})
 
     def healthy(self) -> bool:
         """Tell whether this process has written a heartbeat that says more than `starting`."""

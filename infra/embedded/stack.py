@@ -136,8 +136,8 @@ def stop(home: Home, watch: Watcher | None = None) -> Stopped:
         after = current_state(home)
         killed += [unit.name for unit in after.units if unit.killed] if after else []
     cleaned = stop_orphans(home)
-    for heartbeat in home.run.glob("*.json"):
-        heartbeat.unlink(missing_ok=True)
+    for left in (*home.run.glob("*.json"), *home.requests.glob("*.json")):
+        left.unlink(missing_ok=True)
     return Stopped(supervisor is not None or bool(cleaned), killed, time.monotonic() - begun)
 
 
@@ -156,7 +156,7 @@ def wipe(home: Home) -> None:
 
 
 def restart(home: Home, name: str, timeout: float = START_SECONDS) -> UnitState:
-    """Stop one process of the stack and start it again; wait until it runs.
+    """Stop one process of the stack and start it again, with our settings; wait until it runs.
 
     Raises:
         ConfigurationError: The stack is not up, or has no process of that name.

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from infra.embedded.addresses import Addresses, addresses
 from infra.embedded.files import read_object
+from infra.embedded.given import settings_in
 from infra.embedded.kafka import KafkaServer
 from infra.embedded.layout import Home
 from infra.embedded.mongo import MongoServer
@@ -124,20 +125,23 @@ class Supervisor:
             if request.get("action") == "restart":
                 for supervised in self._all():
                     if supervised.unit.name == request.get("name"):
+                        supervised.unit.take(settings_in(request))
                         supervised.restart(now)
             elif request.get("action") == "add" and isinstance(raw := request.get("entry"), dict):
-                self._add(raw, now)
+                self._add(raw, settings_in(request), now)
         return taken
 
-    def _add(self, raw: dict[str, object], now: Clocks) -> None:
+    def _add(self, raw: dict[str, object], settings: dict[str, str], now: Clocks) -> None:
         """Take one more service into the plan; one that is there and does not run is started."""
         entry = entry_from(raw)
         for present in self._services:
             if present.unit.name == entry.name:
                 if present.unit.pid is None and present.state.phase != "waiting":
+                    present.unit.take(settings)
                     present.restart(now)
                 return
         service = Service(self._home, entry, addresses(self._home).environment())
+        service.take(settings)
         self._services.append(Supervised(service, "service"))
 
     def _shut_down(self, why: str | None) -> int:

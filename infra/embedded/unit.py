@@ -87,6 +87,9 @@ class Unit(ABC):
     def prepare(self) -> None:  # noqa: B027 (most units have nothing to prepare)
         """Make what the process needs before its first start; what is there stays."""
 
+    def take(self, settings: Mapping[str, str]) -> None:  # noqa: B027 (servers have none)
+        """Have these settings from the next start on."""
+
     @property
     def log(self) -> Path:
         """Return the file that its output goes to."""

@@ -8,10 +8,13 @@ import pytest
 
 from cli.settings import embedded
 from infra.embedded.addresses import SERVER_PORTS, Addresses, addresses
+from infra.embedded.control import request
 from infra.embedded.layout import Home
 from infra.embedded.logs import tail
 from infra.embedded.ports import choose_ports
+from infra.embedded.processes import Identity
 from infra.embedded.services import Service, ServiceEntry
+from infra.embedded.stack import stop
 from shared.testing.eventually import eventually
 
 # An environment that was prepared for a cluster which asks for logins.
@@ -82,3 +85,20 @@ def test_logins_of_another_system_reach_neither_services_nor_the_command(
         for name, value in settings.model_dump(mode="json").items():
             assert value == told[name], name
     assert system.postgres.postgres_password.get_secret_value() == where.postgres_password == "secret"
+
+
+def test_request_carries_settings_of_services_alone_and_only_we_can_read_it(
+    where: Addresses, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {"LOG_LEVEL": "debug", "TRAIN_MEMORY_MIB": "4096", "LAKE_WRITERS": "", "TOPIC_MACRO": "macro"}
+    for name, value in (FOREIGN | settings | {"METRICS_PORT": "9100", "FRED_API_KEY": "x", "OTHER": "x"}).items():
+        monkeypatch.setenv(name, value)
+    nobody = Identity(1, 0.0)
+    request(where.home, nobody, {"action": "restart", "name": "train"})
+    (file,) = where.home.requests.iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+    left = json.loads(file.read_text(encoding="utf-8"))
+    assert settings.items() <= left["settings"].items()
+    assert not {"METRICS_PORT", "FRED_API_KEY", "OTHER", *FOREIGN.keys() - {"TOPIC_MACRO"}} & left["settings"].keys()
+    stop(where.home)
+    assert not file.exists()

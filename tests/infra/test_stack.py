@@ -15,6 +15,7 @@ import pytest
 from infra.embedded.addresses import addresses
 from infra.embedded.kafka import broker_count
 from infra.embedded.layout import Home
+from infra.embedded.logs import tail
 from infra.embedded.orphans import find_orphans, find_supervisor
 from infra.embedded.services import ServiceEntry
 from infra.embedded.stack import Wanted, restart, running_stack, start, stop, wipe
@@ -244,6 +245,24 @@ def test_restart_of_one_process_leaves_the_others(shared_home: Home) -> None:
     assert process(shared_home, "one").restarts == 0
     with pytest.raises(ConfigurationError, match="no process called three"):
         restart(shared_home, "three")
+
+
+def test_settings_of_the_command_reach_what_it_starts_in_a_running_stack(
+    shared_home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ("LOG_LEVEL", "TRAIN_SEED", "MONGO_USER", "OTHER")
+    program = f"import os, time; print([os.environ.get(name) for name in {names}], flush=True); time.sleep(600)"
+    for name, value in zip(names, ("debug", "8", "x", "x"), strict=True):
+        monkeypatch.setenv(name, value)
+    start(shared_home, wanted(service("taker", program)))
+    log = shared_home.log("taker")
+    eventually(lambda: tail(log, 1) == ["['debug', '8', '', None]"])
+
+    monkeypatch.delenv("LOG_LEVEL")
+    monkeypatch.setenv("TRAIN_SEED", "9")
+    restart(shared_home, "taker")
+    eventually(lambda: tail(log, 1) == ["['debug', '9', '', None]"])
+    assert not list(shared_home.requests.iterdir())
 
 
 def test_service_deaf_to_sigterm_is_killed_after_its_grace_and_told(stack_home: Home) -> None:
