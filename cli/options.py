@@ -45,10 +45,10 @@ ReportOption = Annotated[
     Path | None, typer.Option(help="Write the numbers to this file.", metavar="FILE", callback=_checked_report)
 ]
 StartOption = Annotated[
-    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day, New York.", metavar="DATE")
+    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day of bars, New York.", metavar="DATE")
 ]
 EndOption = Annotated[
-    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day, New York, inclusive.", metavar="DATE")
+    datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day of bars, New York, inclusive.", metavar="DATE")
 ]
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from cli.progress import Line
-from cli.verify.source_files import Source, read_source
+from cli.verify.source_files import Source, midnight, read_source
 from shared.contracts.calendar import NEW_YORK
 
 
@@ -25,8 +25,7 @@ def last_session(source: Source, line: Line) -> date | None:
 
 def before(source: Source, day: date) -> Source:
     """Return the files as far as they come before midnight, New York, of `day`."""
-    midnight = datetime.combine(day, datetime.min.time(), NEW_YORK)
-    return replace(source, until=int(midnight.timestamp()) // 60)
+    return replace(source, until=midnight(day))
 
 
 def day_before(day: date) -> date:

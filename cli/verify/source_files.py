@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -11,6 +12,7 @@ import numpy as np
 from cli.verify.content import UNREADABLE, Hashes, Minutes, Values, content_hashes, distinct
 from cli.verify.source_shapes import RawBars, RefusedFileError, files_below, read_bars
 from cli.verify.tally import Tally
+from shared.contracts.calendar import NEW_YORK
 from shared.errors import ConfigurationError
 from shared.ports import NoProgress, Progress
 
@@ -56,13 +58,20 @@ class Source:
         path: A file or a folder.
         zone: Of times that carry none.
         tickers: Only these; None = all.
-        until: Only bars before this minute; None = all.
+        since: Only bars from this minute on; None = from the first.
+        until: Only bars before this minute; None = to the last.
     """
 
     path: Path
     zone: ZoneInfo | None = None
     tickers: frozenset[str] | None = None
+    since: int | None = None
     until: int | None = None
+
+
+def midnight(day: date) -> int:
+    """Return the minute with which a New York date begins, as `since` and `until` count them."""
+    return int(datetime.combine(day, datetime.min.time(), NEW_YORK).timestamp()) // 60
 
 
 def read_source(source: Source, progress: Progress | None = None) -> SourceBars:
@@ -98,6 +107,8 @@ def _read_file(file: Path, source: Source, found: SourceBars) -> FileAccount:
     for ticker, minutes, values in parts:
         good = is_bar(minutes, values)
         rejected += int((~good).sum())
+        if source.since is not None:
+            good &= minutes >= source.since
         if source.until is not None:
             good &= minutes < source.until
         rows += int(good.sum())

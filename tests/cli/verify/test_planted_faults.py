@@ -17,7 +17,7 @@ from shared.kafka.producer import KafkaWriter
 from shared.ports import Outgoing
 from shared.testing.eventually import eventually
 from tests.cli.conftest import Demo, run_command
-from tests.cli.source_csv import MINUTES, NAIVE_ZONE
+from tests.cli.source_csv import DAYS, MINUTES, NAIVE_ZONE, row
 
 Plant = Callable[[Path], None]
 
@@ -196,6 +196,22 @@ def test_verify_only_some_tickers_looks_at_no_other(lake: Path) -> None:
     truncate(lake)
     code, found = verified("--tickers", "BBB,CCC")
     assert (code, found["tickers"]) == (0, 2)
+
+
+@pytest.mark.usefixtures("lake")
+def test_verify_of_the_days_of_a_backfill_takes_no_other_day_of_the_files_for_lost(demo: Demo, tmp_path: Path) -> None:
+    folder = tmp_path / "bars"
+    folder.mkdir()
+    midnight = timedelta(hours=9, minutes=30)  # so long before the open, New York
+    outside = (DAYS[0] - midnight - timedelta(minutes=1), DAYS[-1] - midnight + timedelta(days=1))
+    lines = [(demo.source.folder / "CCC_1min.csv").read_text().rstrip(), *(row("CCC", at) for at in outside)]
+    (folder / "CCC_1min.csv").write_text("\n".join(lines) + "\n")
+    files = ("--no-topics", "--tickers", "CCC", "--bars", str(folder), "--timezone", NAIVE_ZONE)
+    start, end = ("--start", str(DAYS[0].date())), ("--end", str(DAYS[-1].date()))
+    lost = {given: verified(*files, *given)[1]["lost"] for given in ((), start, end)}
+    assert lost == {(): 2, start: 1, end: 1}
+    code, found = verified(*files, *start, *end)
+    assert (code, found["lost"], found["unexplained"]) == (0, 0, 0)
 
 
 def test_verify_missing_day_and_minute_are_gaps_and_no_fault(lake: Path) -> None:
