@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from consumers.settings import ConsumerSettings
 from shared.contracts.predictions import Prediction
 from shared.contracts.topics import PREDICTIONS
 from shared.errors import PoisonMessageError
@@ -17,7 +18,6 @@ from shared.storage.postgres import make_engine
 from shared.storage.prediction_ledger import PredictionLedger
 
 GROUP: Final = "ledger-predictions"
-POLICY: Final = CommitPolicy(max_rows=2_000, max_seconds=2.0, idle_seconds=0.25)
 
 
 class LedgerHandler:
@@ -73,14 +73,21 @@ def keep_ledger(runtime: Runtime) -> None:
     """
     engine = make_engine(PostgresSettings.load())
     runtime.resources.callback(engine.dispose)
-    ledger_loop(runtime, KafkaSettings.load(), PredictionLedger(engine)).run()
+    share = ConsumerSettings.load().reject_share_max
+    ledger_loop(runtime, KafkaSettings.load(), PredictionLedger(engine), share).run()
 
 
 def ledger_loop(
-    runtime: Runtime, kafka: KafkaSettings, ledger: PredictionLedger, topic: str = PREDICTIONS.name, group: str = GROUP
+    runtime: Runtime,
+    kafka: KafkaSettings,
+    ledger: PredictionLedger,
+    reject_share_max: float,
+    topic: str = PREDICTIONS.name,
+    group: str = GROUP,
 ) -> ConsumeLoop:
     """Return the loop, ready to run."""
+    policy = CommitPolicy(max_rows=2_000, max_seconds=2.0, reject_share_max=reject_share_max, idle_seconds=0.25)
     reader = runtime.resources.enter_context(KafkaReader(kafka, group, (topic,), runtime.name))
     writer = runtime.resources.enter_context(KafkaWriter(kafka, runtime.name))
     dead_letters = DeadLetters(writer, runtime.name, runtime.clock)
-    return ConsumeLoop(reader, LedgerHandler(ledger, runtime.name), dead_letters, writer, POLICY, runtime)
+    return ConsumeLoop(reader, LedgerHandler(ledger, runtime.name), dead_letters, writer, policy, runtime)

@@ -7,7 +7,7 @@ from shared.settings import Settings
 
 
 class ConsumerSettings(Settings):
-    """When the lake is written, and what memory and patience the consumer has."""
+    """When the lake is written, and what memory and patience it has; of the ledger: the share of refusals."""
 
     lake_flush_seconds: float = Field(60.0, gt=0, description="live bars are in the lake after so long at the latest")
     lake_flush_rows: int = Field(
@@ -16,7 +16,7 @@ class ConsumerSettings(Settings):
     lake_writers: int = Field(4, ge=1, le=64, description="objects that are merged at the same time")
     lake_idle_seconds: float = Field(1.0, gt=0, description="history is written when its topic was quiet for so long")
     reject_share_max: float = Field(
-        0.5, gt=0, le=1, description="above this share of refused rows among the last 1,000 the consumer pauses"
+        0.5, gt=0, le=1, description="above this share of refused rows among the last 1,000 it pauses; 1 = never"
     )
 
     @property

@@ -75,26 +75,27 @@ class CommitPolicy:
     Attributes:
         max_rows: Commit when so many rows are pending.
         max_seconds: Commit when the first uncommitted record is so old.
+        reject_share_max: Above this share of refused records, each by its rows, the loop pauses; 1 = never. It has no
+            default: whoever makes a policy knows whether one producer writes the topic, and can be at fault as a whole.
         idle_seconds: A topic is quiet when nothing came for so long.
         poll_seconds: Longest wait for records.
         flush_seconds: Longest wait for the acknowledgement of dead letters.
         revoke_seconds: What a commit may take when partitions are taken away, or when stopping.
         retry_seconds: First pause after a TransientError; it doubles up to `retry_max_seconds`.
         retry_max_seconds: Longest such pause.
-        reject_share_max: Above this share of refused records, each by its rows, the loop pauses.
         reject_window: Rows that the share is taken over, at least.
         reject_records: Records that it is taken over, at least: a few large bad ones say nothing about the stream.
     """
 
     max_rows: int
     max_seconds: float
+    reject_share_max: float
     idle_seconds: float = 1.0
     poll_seconds: float = 0.5
     flush_seconds: float = 30.0
     revoke_seconds: float = 20.0
     retry_seconds: float = 1.0
     retry_max_seconds: float = 30.0
-    reject_share_max: float = 0.5
     reject_window: int = 1000
     reject_records: int = 20
 

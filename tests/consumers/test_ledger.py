@@ -1,5 +1,6 @@
 """The ledger of predictions on a real broker and a real PostgreSQL: each once, as first made, after any repetition."""
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -79,8 +81,14 @@ class Ledgering:
     def ledger(self) -> PredictionLedger:
         return PredictionLedger(self.engine)
 
+    @property
+    def beat(self) -> dict[str, Any]:
+        file = self.folder / "beat.json"
+        said: dict[str, Any] = json.loads(file.read_text()) if file.exists() else {}
+        return said
+
     @contextmanager
-    def running(self, group: str | None = None) -> Iterator[threading.Event]:
+    def running(self, group: str | None = None, reject_share_max: float = 0.5) -> Iterator[threading.Event]:
         ended = threading.Event()
         clock, failures = SystemClock(), []
         heartbeat = Heartbeat(self.folder / "beat.json", "consumers.predictions", clock)
@@ -89,7 +97,8 @@ class Ledgering:
         def work() -> None:
             try:
                 with runtime.resources:
-                    ledger_loop(runtime, self.kafka, self.ledger, self.topic, group or self.group).run()
+                    named = (self.topic, group or self.group)
+                    ledger_loop(runtime, self.kafka, self.ledger, reject_share_max, *named).run()
             except BaseException as error:
                 failures.append(error)
             ended.set()
@@ -164,6 +173,14 @@ def test_what_is_no_prediction_becomes_a_dead_letter(ledgering: Ledgering) -> No
     ]
     own = [letter.error_class for letter in letters if letter.topic == ledgering.topic]
     assert sorted(own) == ["bad_json", "bad_message", "wrong_key"]
+
+
+def test_ledger_above_the_set_share_of_refusals_pauses_and_says_so(ledgering: Ledgering) -> None:
+    ledgering.send(*[prediction().encode()] * 850, *[b"nonsense"] * 150, *[prediction().encode()] * 20)
+    with ledgering.running(reject_share_max=0.1):
+        beat = eventually(lambda: "limit 10%" in ledgering.beat.get("detail", "") and ledgering.beat)
+    assert beat["state"] == "paused"
+    assert beat["counters"]["rejects"] == 150
 
 
 def test_database_without_the_table_stops_the_consumer_and_loses_nothing(ledgering: Ledgering) -> None:

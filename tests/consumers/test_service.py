@@ -323,6 +323,7 @@ def test_process_lands_bars_and_stops_cleanly_on_sigterm(own_kafka: KafkaServer,
         (["bonds"], {}, 2, "invalid choice"),
         (["stock"], {"LAKE_FLUSH_SECONDS": "soon"}, 2, "LAKE_FLUSH_SECONDS"),
         (["stock"], {"LAKE_URL": "ftp://x"}, 2, "LAKE_URL"),
+        (["predictions"], {"REJECT_SHARE_MAX": "2"}, 2, "REJECT_SHARE_MAX"),
     ],
 )
 def test_process_that_is_misused_says_so_in_its_exit_code(

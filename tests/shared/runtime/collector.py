@@ -56,7 +56,7 @@ def main(runtime: Runtime) -> None:
     reader = runtime.resources.enter_context(KafkaReader(settings, group, [topic], runtime.name, options))
     writer = runtime.resources.enter_context(KafkaWriter(settings, runtime.name))
     letters = DeadLetters(writer, runtime.name, runtime.clock)
-    policy = CommitPolicy(max_rows=50, max_seconds=1, idle_seconds=0.2, poll_seconds=0.2)
+    policy = CommitPolicy(max_rows=50, max_seconds=1, reject_share_max=0.5, idle_seconds=0.2, poll_seconds=0.2)
     ConsumeLoop(reader, Folder(Path(folder)), letters, writer, policy, runtime).run()
 
 

@@ -20,7 +20,9 @@ from shared.runtime.stopping import Stopping
 from shared.settings import RuntimeSettings
 from shared.testing.memory_kafka import MemoryBroker
 
-EAGER = CommitPolicy(max_rows=10, max_seconds=60, retry_seconds=0.01, retry_max_seconds=0.02, revoke_seconds=0.05)
+EAGER = CommitPolicy(
+    max_rows=10, max_seconds=60, reject_share_max=0.5, retry_seconds=0.01, retry_max_seconds=0.02, revoke_seconds=0.05
+)
 
 
 class Sink:
