@@ -1,9 +1,8 @@
 """The lake as any reader sees it: listed and read by pyarrow alone, in a folder or over S3."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,6 +10,7 @@ from pyarrow import fs
 
 from shared.errors import ConfigurationError, TransientError
 from shared.settings import LakeSettings
+from shared.storage.lake_url import folder_of
 
 INTERNAL: Final = "."
 """What begins with it in a bucket belongs to the store itself (locks, probes); no reader's glob sees it."""
@@ -97,10 +97,11 @@ class LakeFiles:
 
 
 def _opened(settings: LakeSettings) -> tuple[fs.FileSystem, str]:
+    folder = folder_of(settings.lake_url)
+    if folder is not None:
+        return fs.LocalFileSystem(), str(folder.absolute())
     parts = urlsplit(settings.lake_url)
-    if parts.scheme == "file":
-        return fs.LocalFileSystem(), str(Path(unquote(f"{parts.netloc}{parts.path}")).absolute())
-    if parts.scheme not in ("s3", "s3s"):
+    if parts.scheme not in ("s3", "s3s") or not parts.netloc:
         raise ConfigurationError(
             f"LAKE_URL: {settings.lake_url!r} is neither file:///folder, s3://host:port nor s3s://."
         )

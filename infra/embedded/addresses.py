@@ -33,7 +33,7 @@ class Addresses:
         postgres_port: Port on the loopback interface.
         postgres_password: The generated password.
         mongo_uri: `mongodb://host:port`.
-        lake_url: `file://` and the lake's folder.
+        lake_url: `file://` and the lake's folder, escaped.
         predictor_port: Port of the predictor on the loopback interface; 0 = any.
     """
 
@@ -95,6 +95,6 @@ def addresses(home: Home) -> Addresses:
         postgres_port=ports["postgres"],
         postgres_password=read_password(home),
         mongo_uri=f"mongodb://{LOOPBACK}:{ports['mongo']}",
-        lake_url=f"file://{home.lake}",
+        lake_url=home.lake.as_uri(),
         predictor_port=ports.get("predictor", 0),
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli.settings import embedded
+from cli.verify.lake_objects import LakeFiles
 from infra.embedded.addresses import SERVER_PORTS, Addresses, addresses
 from infra.embedded.control import request
 from infra.embedded.layout import Home
@@ -15,6 +16,9 @@ from infra.embedded.ports import choose_ports
 from infra.embedded.processes import Identity
 from infra.embedded.services import Service, ServiceEntry
 from infra.embedded.stack import stop
+from shared.settings import LakeSettings
+from shared.storage.lake import open_store
+from shared.storage.lake_url import folder_of
 from shared.testing.eventually import eventually
 
 # An environment that was prepared for a cluster which asks for logins.
@@ -52,11 +56,25 @@ print(json.dumps(told | {"pgsslmode": os.environ["PGSSLMODE"]}))
 @pytest.fixture
 def where(tmp_path: Path) -> Addresses:
     """The addresses of a stack that was up once."""
-    home = Home(tmp_path / "home", tmp_path / "cache")
+    return once_up(tmp_path / "home")
+
+
+def once_up(root: Path) -> Addresses:
+    home = Home(root, root.parent / "cache")
     home.create()
     choose_ports(home.ports_file, (*SERVER_PORTS, "predictor"))
     home.password_file.write_text("secret", encoding="utf-8")
     return addresses(home)
+
+
+@pytest.mark.parametrize("name", ["home", "a#b", "a?b=c", "50%20off", "my home", "Börse"])
+def test_lake_of_a_home_of_any_name_is_below_it_for_services_and_verifier(tmp_path: Path, name: str) -> None:
+    where = once_up(tmp_path / name)
+    assert folder_of(where.lake_url) == where.home.lake
+    lake = where.settings(LakeSettings)
+    open_store(lake).ensure_bucket("stock-data")
+    assert (where.home.lake / "stock-data").is_dir()
+    assert LakeFiles(lake).buckets() == ["stock-data"]
 
 
 def test_logins_of_another_system_reach_neither_services_nor_the_command(
