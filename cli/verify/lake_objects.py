@@ -1,5 +1,6 @@
 """The lake as any reader sees it: listed and read by pyarrow alone, in a folder or over S3."""
 
+import math
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from shared.storage.lake_url import folder_of
 
 INTERNAL: Final = "."
 """What begins with it in a bucket belongs to the store itself (locks, probes); no reader's glob sees it."""
+_CONNECT_SECONDS: Final = 5.0
 
 
 class UnreadableError(Exception):
@@ -62,26 +64,43 @@ class LakeFiles:
 
         Raises:
             UnreadableError: it is no whole Parquet file.
+            TransientError: the lake does not give it.
         """
+        content = self._content(listed)
         try:
-            with self._files.open_input_file(self._path(listed.bucket, listed.name)) as source:
-                parquet = pq.ParquetFile(source)
-                there = set(parquet.schema_arrow.names)
-                return parquet.read(columns=[c for c in columns if c in there] if columns else None)
+            parquet = pq.ParquetFile(pa.BufferReader(content))
+            there = set(parquet.schema_arrow.names)
+            return parquet.read(columns=[c for c in columns if c in there] if columns else None)
         except (pa.ArrowException, OSError, ValueError) as error:
-            raise UnreadableError(" ".join(str(error).split())[:160]) from error
+            raise UnreadableError(_line(error)) from error
 
     def row_count(self, listed: Listed) -> int:
         """Return how many rows an object has, by its footer.
 
         Raises:
             UnreadableError: it is no whole Parquet file.
+            TransientError: the lake does not give it.
         """
+        content = self._content(listed)
         try:
-            with self._files.open_input_file(self._path(listed.bucket, listed.name)) as source:
-                return int(pq.read_metadata(source).num_rows)
+            return int(pq.read_metadata(pa.BufferReader(content)).num_rows)
         except (pa.ArrowException, OSError, ValueError) as error:
-            raise UnreadableError(" ".join(str(error).split())[:160]) from error
+            raise UnreadableError(_line(error)) from error
+
+    def _content(self, listed: Listed) -> pa.Buffer:
+        """Return an object's bytes. pyarrow tells of bad content as of a bad connection, by OSError: here, of that.
+
+        Raises:
+            TransientError: the lake does not give it.
+        """
+        path = self._path(listed.bucket, listed.name)
+        try:
+            with self._files.open_input_file(path) as source:
+                return source.read_buffer()
+        except FileNotFoundError as error:
+            raise TransientError(f"{path} was in the lake and is gone: somebody moves objects. Try again.") from error
+        except OSError as error:
+            raise TransientError(f"cannot read {path}: {_line(error)}. Is the lake up and LAKE_URL right?") from error
 
     def _path(self, *parts: str) -> str:
         return "/".join(part for part in (self._root, *parts) if part)
@@ -92,7 +111,7 @@ class LakeFiles:
                 fs.FileSelector(path, recursive=recursive, allow_not_found=True)
             )
         except OSError as error:
-            raise TransientError(f"cannot list the lake at {path}: {error}. Check LAKE_URL.") from error
+            raise TransientError(f"cannot list the lake at {path}: {_line(error)}. Check LAKE_URL.") from error
         return found
 
 
@@ -105,12 +124,19 @@ def _opened(settings: LakeSettings) -> tuple[fs.FileSystem, str]:
         raise ConfigurationError(
             f"LAKE_URL: {settings.lake_url!r} is neither file:///folder, s3://host:port nor s3s://."
         )
-    secret = settings.lake_secret_key
+    secret, timeout = settings.lake_secret_key, settings.lake_timeout_seconds
     store = fs.S3FileSystem(
         access_key=settings.lake_access_key,
         secret_key=secret.get_secret_value() if secret else None,
         endpoint_override=parts.netloc,
         scheme="https" if parts.scheme == "s3s" else "http",
         region=settings.lake_region,
+        connect_timeout=min(timeout, _CONNECT_SECONDS),
+        request_timeout=timeout,  # of silence; whole seconds, at least one
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max(1, math.ceil(settings.lake_retry_seconds / timeout))),
     )
     return store, parts.path.strip("/")
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:160]
