@@ -60,12 +60,12 @@ def read_frame(engine: Engine, query: str, settings: Mapping[str, str] | None = 
 
 def _connect(engine: Engine, settings: Mapping[str, str]) -> Any:
     url = engine.url
-    given = {"statement_timeout": str(READ_MILLISECONDS), "timezone": "UTC", **settings}
+    given = {"statement_timeout": str(READ_MILLISECONDS), **settings}  # over what the engine's connections have
     parameters = {
         "connect_timeout": str(CONNECT_SECONDS),
         "tcp_user_timeout": str(SILENCE_MILLISECONDS),
         "application_name": "tickerstream",
-        "options": " ".join(f"-c {name}={value}" for name, value in given.items()),
+        "options": " ".join((str(url.query["options"]), *(f"-c {name}={value}" for name, value in given.items()))),
     }
     login = f"{quote(url.username or '', safe='')}:{quote(str(url.password or ''), safe='')}"
     query = urlencode(parameters, quote_via=quote)

@@ -30,6 +30,10 @@ def make_engine(settings: PostgresSettings) -> Engine:
 
     A process that is stopped in the middle of a transaction would hold its locks, and with them whoever takes over.
     """
+    options = (
+        f"-c statement_timeout={STATEMENT_MILLISECONDS} -c timezone=UTC "
+        f"-c idle_in_transaction_session_timeout={round(1000 * settings.postgres_idle_seconds)}"
+    )
     url = URL.create(
         "postgresql+psycopg2",
         username=settings.postgres_user,
@@ -37,15 +41,11 @@ def make_engine(settings: PostgresSettings) -> Engine:
         host=settings.postgres_host,
         port=settings.postgres_port,
         database=settings.postgres_db,
-    )
-    options = (
-        f"-c statement_timeout={STATEMENT_MILLISECONDS} -c timezone=UTC "
-        f"-c idle_in_transaction_session_timeout={round(1000 * settings.postgres_idle_seconds)}"
+        query={"options": options},
     )
     arguments = {
         "connect_timeout": CONNECT_SECONDS,
         "tcp_user_timeout": SILENCE_MILLISECONDS,
-        "options": options,
         "application_name": "tickerstream",
     }
     return create_engine(url, pool_pre_ping=True, pool_size=2, connect_args=arguments)

@@ -13,6 +13,7 @@ from shared.storage.batches import Batch
 from shared.storage.feature_reader import Coverage, FeatureReader, _digest
 from shared.storage.feature_tables import STORED_COLUMNS
 from shared.storage.postgres import make_engine, transaction
+from shared.testing.eventually import eventually
 from tests.shared.storage.feature_rows import (
     MADE_AT,
     MINUTE,
@@ -199,3 +200,22 @@ def test_missing_table_and_slow_query_say_who_acts(engine: Engine) -> None:
         read_frame(engine, "SELECT * FROM no_such_table")
     with pytest.raises(TransientError, match="timeout"):
         read_frame(engine, "SELECT pg_sleep(30)", {"statement_timeout": "100"})
+
+
+def test_reader_that_is_silent_lets_go_of_its_locks_and_keeps_what_came(
+    database: PostgresSettings, engine: Engine
+) -> None:
+    impatient = make_engine(database.model_copy(update={"postgres_idle_seconds": 0.5}))
+    settings = "pg_backend_pid() AS pid, current_setting('statement_timeout') AS statement"
+
+    def gone(pid: int) -> bool:
+        with transaction(engine) as connection:
+            sessions = text("SELECT count(*) FROM pg_stat_activity WHERE pid = :pid")
+            return connection.execute(sessions, {"pid": pid}).scalar_one() == 0
+
+    with read_batches(impatient, f"SELECT {settings}, n FROM generate_series(1, 9) n") as reader:
+        rows = next(reader).to_pylist()
+        eventually(lambda: gone(rows[0]["pid"]))
+        rows += [row for batch in reader for row in batch.to_pylist()]
+    assert [row["n"] for row in rows] == list(range(1, 10))
+    assert rows[0]["statement"] == "10min"
