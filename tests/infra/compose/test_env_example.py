@@ -37,7 +37,6 @@ FIXED = {
 ABSENT = {
     "KAFKA_SSL_CA_LOCATION",  # the stack's own network carries no TLS
     "TICKERSTREAM_FAILPOINTS",  # tests only
-    "POSTGRES_IDLE_SECONDS",  # nobody has a reason to change it there
     "TICKERSTREAM_CACHE",  # the embedded stack only
 }
 
@@ -90,12 +89,6 @@ def test_env_example_has_no_secret() -> None:
 
 def test_env_example_names_what_the_compose_file_reads_and_nothing_else() -> None:
     assert in_example() == in_compose() | {"COMPOSE_PROJECT_NAME"}
-
-
-def test_compose_file_hands_every_setting_to_a_service() -> None:
-    given = {name for service in SERVICES.values() for name in (service.get("environment") or {})}
-    settings = {name for name, secret in fields().items() if not secret}
-    assert settings - given - ABSENT - {"MODEL_DIR", "TICKERSTREAM_HOME", "ACCESS_SECRETS_DIR"} == set()
 
 
 def test_env_example_defaults_are_those_of_the_code() -> None:
