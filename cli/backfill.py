@@ -54,7 +54,9 @@ def backfill(
     timezone: TimezoneOption = None,
     adjusted: AdjustedOption = False,
     tickers: TickersOption = None,
-    series: Annotated[str | None, typer.Option(help="Only these macro series, with commas.", metavar="A,B")] = None,
+    series: Annotated[
+        str | None, typer.Option(help="FRED or --macro: only these series, with commas.", metavar="A,B")
+    ] = None,
     start: StartOption = None,
     end: EndOption = None,
     sessions: SessionsOption = None,
@@ -65,6 +67,7 @@ def backfill(
 ) -> None:
     """Publish history and wait until it lies in the lake. Interrupted, the same command goes on where it stands.
 
+    --start and --end choose bars (FRED: observations, and what it knew); series and filings of files go as a whole.
     A run that is complete is not published again. Exit code 1 if a whole file could not be read.
     """
     output = Output.of(as_json)

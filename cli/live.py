@@ -6,10 +6,14 @@ import typer
 
 from cli.app import HomeOption, JsonOption
 from cli.live_view import LiveView
+from cli.options import names_in
 from cli.output import Output
 from cli.pipeline.live_producer import LiveProducer
 from cli.settings import Connection, connect
-from producers.arguments import Arguments
+from producers.arguments import FASTEST, SLOWEST, Arguments
+from producers.offer import given
+from producers.sources import offer_of
+from shared.errors import ConfigurationError
 
 EXAMPLES = """
 **Examples**
@@ -21,7 +25,12 @@ EXAMPLES = """
 """
 SpeedOption = Annotated[
     float | None,
-    typer.Option(help="Simulated seconds a second [60].", min=0.001, max=1e6, metavar="X"),
+    typer.Option(
+        help="Live: seconds of the exchange or of the replayed files a second [60; simulated: SIMULATED_SPEED].",
+        min=SLOWEST,
+        max=FASTEST,
+        metavar="X",
+    ),
 ]
 
 
@@ -32,7 +41,9 @@ def register(app: typer.Typer) -> None:
 
 def live(
     home: HomeOption = None,
-    source: Annotated[Literal["simulated", "alpaca"], typer.Option(help="Where the bars come from.")] = "simulated",
+    source: Annotated[
+        Literal["simulated", "alpaca"] | None, typer.Option(help="Where the bars come from [simulated].")
+    ] = None,
     speed: SpeedOption = None,
     tickers: Annotated[
         str | None, typer.Option(help="Only these, with commas; simulated: how many.", metavar="A,B")
@@ -44,18 +55,23 @@ def live(
     as_json: JsonOption = False,
 ) -> None:
     """Publish live bars and watch them, until Ctrl-C. The stack stays up; a producer that crashes is started again."""
-    output, system = Output.of(as_json), connect(home)
+    output = Output.of(as_json)
     arguments = Arguments(
         producer="stock",
-        source=source,
+        source=source or "simulated",
         live=True,
         json=True,
-        tickers=tuple(part.strip() for part in (tickers or "").split(",") if part.strip()),
+        tickers=names_in(tickers),
         speed=speed,
         sessions=sessions,
         seed=seed,
     )
-    bars = stream(system, output, None if watch else arguments, seconds)
+    if watch and (unused := [*(["source"] if source else []), *given(arguments)]):
+        raise ConfigurationError(
+            f"--{unused[0]}: --watch publishes nothing and has no use for it; leave one of them out."
+        )
+    offer_of(arguments)  # says now what is of no use
+    bars = stream(connect(home), output, None if watch else arguments, seconds)
     output.line(f"{bars:,} bars came by; the stack is still up", style="green")
     output.document({"bars": bars})
 

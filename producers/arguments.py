@@ -9,6 +9,8 @@ from typing import Final, Literal
 
 Producer = Literal["stock", "macro", "company"]
 SOURCES: Final = ("files", "simulated", "alpaca", "fred")
+SLOWEST: Final = 0.001  # seconds of a live source that pass in one of ours
+FASTEST: Final = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +55,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="JSON lines on standard output")
     parser.add_argument("--live", action="store_true", help="go on with live data until told to stop")
     parser.add_argument("--again", action="store_true", help="publish again, even what is confirmed or told")
-    parser.add_argument("--tickers", type=_names, default=(), metavar="A,B", help="only these (simulated: how many)")
-    parser.add_argument("--series", type=_names, default=(), metavar="A,B", help="macro series (default: MACRO_SERIES)")
-    parser.add_argument("--start", type=date.fromisoformat, metavar="DATE", help="first New York date, 2025-01-02")
-    parser.add_argument("--end", type=date.fromisoformat, metavar="DATE", help="last New York date, inclusive")
+    parser.add_argument("--tickers", type=names_in, default=(), metavar="A,B", help="only these (simulated: how many)")
+    parser.add_argument(
+        "--series", type=names_in, default=(), metavar="A,B", help="macro series (default: MACRO_SERIES)"
+    )
+    days = parser.add_argument_group("days, New York: of bars, of a simulated history, or of what FRED knew")
+    days.add_argument("--start", type=date.fromisoformat, metavar="DATE", help="first, such as 2025-01-02")
+    days.add_argument("--end", type=date.fromisoformat, metavar="DATE", help="last, inclusive")
+    parser.add_argument(
+        "--speed",
+        type=_speed,
+        metavar="X",
+        help="live, files or simulated: seconds of theirs a second (default: 60; simulated: SIMULATED_SPEED)",
+    )
     files = parser.add_argument_group("source files")
     files.add_argument("--bars", type=Path, metavar="PATH", help="folder or file of bars, for stock")
     files.add_argument("--macro", type=Path, metavar="PATH", help="folder or file of macro series, for macro")
@@ -67,9 +78,16 @@ def _parser() -> argparse.ArgumentParser:
     simulated = parser.add_argument_group("source simulated")
     simulated.add_argument("--seed", type=int, help="what the world follows from (SIMULATED_SEED)")
     simulated.add_argument("--sessions", type=int, help="sessions of history (SIMULATED_SESSIONS)")
-    simulated.add_argument("--speed", type=float, help="live or replay: seconds of theirs a second (SIMULATED_SPEED)")
     return parser
 
 
-def _names(text: str) -> tuple[str, ...]:
+def names_in(text: str) -> tuple[str, ...]:
+    """Return the names in a list with commas, each once, in order."""
     return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+def _speed(text: str) -> float:
+    speed = float(text)
+    if not SLOWEST <= speed <= FASTEST:
+        raise argparse.ArgumentTypeError(f"{text} is not between {SLOWEST:g} and {FASTEST:,.0f}")
+    return speed

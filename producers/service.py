@@ -5,14 +5,14 @@ from producers.cursor import Cursor, Place, cursor_path
 from producers.delivery import Delivery, StoppedError
 from producers.history import Job, publish_history
 from producers.live import LiveLoop, LiveMark
+from producers.offer import MACRO, Live, Offer
 from producers.publishing import Publisher, Route, Stamp
 from producers.reporting import reporter_of
 from producers.runs import RunHistory, history_of, plan_run
 from producers.settings import ProducerSettings
-from producers.sources import MACRO, Live, Offer, offer_of
+from producers.sources import offer_of
 from shared.contracts.topics import BARS_HISTORY, BARS_LIVE, RUNS, TopicContract, with_macro_named
 from shared.contracts.topics import MACRO as MACRO_TOPIC
-from shared.errors import ConfigurationError
 from shared.kafka.admin import KafkaAdmin
 from shared.kafka.producer import KafkaWriter
 from shared.kafka.scan import read_topic
@@ -37,13 +37,8 @@ def publish(runtime: Runtime, arguments: Arguments) -> int:
 def _publish(runtime: Runtime, arguments: Arguments) -> int:
     offer = offer_of(arguments)
     kafka = KafkaSettings.load()
-    if not arguments.live:
+    if not arguments.live or offer.live is None:
         return _publish_history(runtime, arguments, offer, kafka)
-    if offer.live is None:
-        raise ConfigurationError(
-            f"--live: {arguments.source} has no live data of its own for the {arguments.producer} producer. "
-            "Live facts come with: python -m producers stock --live."
-        )
     return _publish_live(runtime, arguments, offer.live(arguments, runtime.clock), kafka, offer)
 
 

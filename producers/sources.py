@@ -1,63 +1,31 @@
 """Which source serves which producer, and how it is made. Libraries of a source load only when it is used."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
-from producers.arguments import Arguments
+from producers.arguments import Arguments, names_in
+from producers.offer import MACRO, Live, Offer, Offers, refuse_unused
 from producers.settings import ProducerSettings
-from producers.source import LiveSource, Source
+from producers.source import Source
 from shared.clock import Clock
 from shared.contracts.topics import BARS_HISTORY, BARS_LIVE, CORPORATE_ACTIONS, FILINGS
 from shared.errors import ConfigurationError
-from shared.settings import KafkaSettings, PostgresSettings, RuntimeSettings
+from shared.settings import PostgresSettings
 
 if TYPE_CHECKING:
     from producers.files.options import FileOptions
-    from producers.simulated.settings import SimulatedSettings
 
 FIRST_OBSERVATION: Final = date(2000, 1, 1)
 REPLAY_SPEED: Final = 60.0
-MACRO: Final = "macro"  # stands for the configured name of the macro topic
-
-
-@dataclass(frozen=True, slots=True)
-class Live:
-    """A live source that may go on where it was.
-
-    Attributes:
-        identity: What tells one stream from another.
-        make: Makes the source, given how far it was delivered before.
-        told: Whether the source tells itself how far it is; else it is the greatest known time.
-    """
-
-    identity: Mapping[str, Any]
-    make: Callable[[datetime | None], LiveSource]
-    told: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Offer:
-    """What one source offers one producer: history, the topics that take part in it, and live data."""
-
-    history: Callable[[Arguments, Clock], Source]
-    topics: tuple[str, ...]
-    live: Callable[[Arguments, Clock], Live] | None = None
-    live_topics: tuple[str, ...] = ()
-
-    def named_topics(self, kafka: KafkaSettings) -> tuple[str, ...]:
-        """Return the topics of history by their configured names."""
-        return tuple(kafka.topic_macro if name == MACRO else name for name in self.topics)
 
 
 def offer_of(arguments: Arguments) -> Offer:
     """Return what the chosen source offers the chosen producer.
 
     Raises:
-        ConfigurationError: it offers nothing of that kind.
+        ConfigurationError: it offers nothing of that kind, or has no use for an option that was given.
     """
     offers = OFFERS[arguments.producer]
     if arguments.source not in offers:
@@ -65,7 +33,14 @@ def offer_of(arguments: Arguments) -> Offer:
             f"--source: {arguments.source} has nothing for the {arguments.producer} producer. "
             f"Choose from {', '.join(offers)}."
         )
-    return offers[arguments.source]
+    offer = offers[arguments.source]
+    if arguments.live and offer.live is None:
+        raise ConfigurationError(
+            f"--live: {arguments.source} has no live data of its own for the {arguments.producer} producer. "
+            "Live facts come with: python -m producers stock --live."
+        )
+    refuse_unused([arguments], OFFERS)
+    return offer
 
 
 def _stock_files(arguments: Arguments, _: Clock) -> Source:
@@ -79,7 +54,7 @@ def _live_files(arguments: Arguments, clock: Clock) -> Live:
     from producers.files.stock import StockFiles
 
     root, options = _path(arguments.bars, "--bars"), _file_options(arguments)
-    speed = arguments.speed or REPLAY_SPEED
+    speed = REPLAY_SPEED if arguments.speed is None else arguments.speed
     identity = StockFiles(root, options).identity
     return Live(identity, lambda since: FilesReplay(root, options, clock, speed, since))
 
@@ -87,13 +62,14 @@ def _live_files(arguments: Arguments, clock: Clock) -> Live:
 def _macro_files(arguments: Arguments, _: Clock) -> Source:
     from producers.files.macro import MacroFiles
 
-    return MacroFiles(_path(arguments.macro, "--macro"), frozenset(arguments.series))
+    return MacroFiles(_path(arguments.macro, "--macro"), frozenset(arguments.series), _reject_share_max())
 
 
 def _company_files(arguments: Arguments, _: Clock) -> Source:
     from producers.files.company import CompanyFiles
 
-    return CompanyFiles(_path(arguments.fundamentals, "--fundamentals"), frozenset(arguments.tickers))
+    root = _path(arguments.fundamentals, "--fundamentals")
+    return CompanyFiles(root, frozenset(arguments.tickers), _reject_share_max())
 
 
 def _file_options(arguments: Arguments) -> "FileOptions":
@@ -111,8 +87,12 @@ def _file_options(arguments: Arguments) -> "FileOptions":
         tickers=frozenset(arguments.tickers),
         start=None if arguments.start is None else midnight(arguments.start),
         end=None if end is None else midnight(end + timedelta(days=1)),
-        reject_share_max=ProducerSettings.load().producer_reject_share_max,
+        reject_share_max=_reject_share_max(),
     )
+
+
+def _reject_share_max() -> float:
+    return ProducerSettings.load().producer_reject_share_max
 
 
 def _path(path: Path | None, option: str) -> Path:
@@ -122,52 +102,32 @@ def _path(path: Path | None, option: str) -> Path:
 
 
 def _stock_simulated(arguments: Arguments, _: Clock) -> Source:
+    from producers.simulated.asked import recorded_world_of
     from producers.simulated.source import SimulatedHistory
 
-    return SimulatedHistory(_recorded_world(arguments))
+    return SimulatedHistory(recorded_world_of(arguments))
 
 
 def _macro_simulated(arguments: Arguments, _: Clock) -> Source:
+    from producers.simulated.asked import world_of
     from producers.simulated.source import SimulatedMacro
 
-    return SimulatedMacro(_world(arguments))
+    return SimulatedMacro(world_of(arguments))
 
 
 def _company_simulated(arguments: Arguments, _: Clock) -> Source:
+    from producers.simulated.asked import world_of
     from producers.simulated.source import SimulatedFilings
 
-    return SimulatedFilings(_world(arguments))
+    return SimulatedFilings(world_of(arguments))
 
 
 def _live_simulated(arguments: Arguments, clock: Clock) -> Live:
+    from producers.simulated.asked import recorded_world_of
     from producers.simulated.live import SimulatedLive
 
-    world = _recorded_world(arguments)
+    world = recorded_world_of(arguments)
     return Live(world.world, lambda since: SimulatedLive(world, clock, since))
-
-
-def _recorded_world(arguments: Arguments) -> "SimulatedSettings":
-    """Return the world, what is planted in it being recorded: estimates are shown beside it."""
-    from producers.simulated.truth import write_truth
-
-    world = _world(arguments)
-    write_truth(world, RuntimeSettings.load().tickerstream_home)
-    return world
-
-
-def _world(arguments: Arguments) -> "SimulatedSettings":
-    from producers.simulated.settings import SimulatedSettings
-
-    if len(arguments.tickers) > 1 or not all(name.isdecimal() for name in arguments.tickers):
-        raise ConfigurationError("--tickers: the simulated exchange makes its own names; say how many, such as 10.")
-    given = {
-        "simulated_seed": arguments.seed,
-        "simulated_sessions": arguments.sessions,
-        "simulated_tickers": int(arguments.tickers[0]) if arguments.tickers else None,
-        "simulated_start": arguments.start,
-        "simulated_speed": arguments.speed,
-    }
-    return SimulatedSettings.load(**{name: value for name, value in given.items() if value is not None})
 
 
 def _stock_alpaca(arguments: Arguments, clock: Clock) -> Source:
@@ -196,7 +156,7 @@ def _macro_fred(arguments: Arguments, clock: Clock) -> Source:
     from producers.fred.source import FredVintages
 
     settings = FredSettings.load()
-    series = arguments.series or tuple(s.strip() for s in ProducerSettings.load().macro_series.split(","))
+    series = arguments.series or names_in(ProducerSettings.load().macro_series)
     end = arguments.end or clock.now().date()
     return FredVintages(settings, series, arguments.start or FIRST_OBSERVATION, end, clock)
 
@@ -215,25 +175,43 @@ def _tickers(arguments: Arguments) -> tuple[str, ...]:
         engine.dispose()
 
 
-OFFERS: Final[Mapping[str, Mapping[str, Offer]]] = {
+_BARS_OF_FILES: Final = frozenset({"bars", "timezone", "adjusted", "ticker", "tickers", "start", "end"})
+_WORLD: Final = frozenset({"tickers", "seed", "sessions", "start", "end"})
+OFFERS: Final[Offers] = {
     "stock": {
-        "files": Offer(_stock_files, (BARS_HISTORY.name,), _live_files, (BARS_LIVE.name,)),
+        "files": Offer(
+            _stock_files,
+            (BARS_HISTORY.name,),
+            _BARS_OF_FILES,
+            _live_files,
+            (BARS_LIVE.name,),
+            _BARS_OF_FILES | {"speed"},
+        ),
         "simulated": Offer(
             _stock_simulated,
             (BARS_HISTORY.name, CORPORATE_ACTIONS.name),
+            _WORLD,
             _live_simulated,
             (BARS_LIVE.name, CORPORATE_ACTIONS.name, MACRO, FILINGS.name),
+            _WORLD | {"speed"},
         ),
-        "alpaca": Offer(_stock_alpaca, (BARS_HISTORY.name, CORPORATE_ACTIONS.name), _live_alpaca, (BARS_LIVE.name,)),
+        "alpaca": Offer(
+            _stock_alpaca,
+            (BARS_HISTORY.name, CORPORATE_ACTIONS.name),
+            frozenset({"tickers", "start", "end"}),
+            _live_alpaca,
+            (BARS_LIVE.name,),
+            frozenset({"tickers"}),
+        ),
     },
     "macro": {
-        "files": Offer(_macro_files, (MACRO,)),
-        "simulated": Offer(_macro_simulated, (MACRO,)),
-        "fred": Offer(_macro_fred, (MACRO,)),
+        "files": Offer(_macro_files, (MACRO,), frozenset({"macro", "series"})),
+        "simulated": Offer(_macro_simulated, (MACRO,), _WORLD),
+        "fred": Offer(_macro_fred, (MACRO,), frozenset({"series", "start", "end"})),
     },
     "company": {
-        "files": Offer(_company_files, (FILINGS.name,)),
-        "simulated": Offer(_company_simulated, (FILINGS.name,)),
+        "files": Offer(_company_files, (FILINGS.name,), frozenset({"fundamentals", "tickers"})),
+        "simulated": Offer(_company_simulated, (FILINGS.name,), _WORLD),
     },
 }
-"""Producer -> source -> what it offers. A new source gets its line here."""
+"""Producer -> source -> what it offers, and the options that it takes. A new source gets its line here."""

@@ -28,6 +28,7 @@ from cli.pipeline.training import by_reason
 from cli.prediction_view import show_predictions
 from cli.verify.report import SHOWN, faults, verdict
 from infra.embedded.settings import resolve_home
+from shared.errors import ConfigurationError
 
 EXAMPLES = """
 **Examples**
@@ -66,6 +67,8 @@ def demo(
     data publishes nothing and proves it again. With --once a stack that was started here is stopped at the end.
     Exit code 1 if anything is lost or there twice, a bar has no feature row, or a file could not be read.
     """
+    if once and speed is not None:
+        raise ConfigurationError("--speed: with --once nothing goes live; leave one of them out.")
     output = Output.of(as_json)
     choice = Choice(
         bars=bars,

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from producers.arguments import Arguments, Producer
+from producers.offer import only, refuse_unused
 from producers.runs import RunPlan, declared, history_of, plan_run
 from producers.source import Source
-from producers.sources import offer_of
+from producers.sources import OFFERS, offer_of
 from shared.clock import SystemClock
 from shared.contracts.topics import RUNS
 from shared.errors import ConfigurationError
@@ -36,8 +37,8 @@ class Choice:
         adjusted: Whether the prices of the files are already adjusted.
         tickers: Only these; of the simulated exchange: one number, how many.
         series: Only these macro series.
-        start: First New York date.
-        end: Last New York date.
+        start: First New York date of bars, of the simulated history, or of FRED's observations.
+        end: Last New York date of them; FRED: that it knew.
         sessions: Sessions of the simulated exchange.
         seed: What its world follows from.
         again: Publish again what is confirmed.
@@ -92,14 +93,23 @@ class Choice:
         return ["stock"] if self.origin == "alpaca" else ["stock", "macro", "company"]
 
     def arguments(self, producer: Producer) -> Arguments:
-        """Return what one producer is asked for."""
+        """Return what one producer is asked for: of the options those that are for it.
+
+        Raises:
+            ConfigurationError: an option is for none of the producers.
+        """
+        asked = {one: self._everything(one) for one in self.producers()}
+        refuse_unused(asked.values(), OFFERS)
+        return only(asked[producer], OFFERS[producer][self.origin].takes)
+
+    def _everything(self, producer: Producer) -> Arguments:
         return Arguments(
             producer=producer,
             source=self.origin,
             json=True,
             again=self.again,
             tickers=self.tickers,
-            series=self.series if producer == "macro" else (),
+            series=self.series,
             start=self.start,
             end=self.end,
             bars=_absolute(self.bars),

@@ -154,6 +154,10 @@ def test_live_publishes_simulated_bars_that_come_by(demo: Demo) -> None:
         ("verify", "lake", "--bars", "/no/such/folder"),
         ("backfill", "--source", "files"),
         ("backfill", "--source", "alpaca", "--bars", "/tmp"),
+        ("backfill", "--source", "simulated", "--series", "SIM.DGS10"),
+        ("backfill", "--source", "fred", "--tickers", "AAA"),
+        ("backfill", "--bars", "/tmp", "--sessions", "5"),
+        ("verify", "lake", "--start", "2026-01-12"),
         ("runs", "show", "nothing-of-that-name"),
     ],
 )
@@ -200,6 +204,15 @@ def test_version_and_help_are_there() -> None:
         (("predict",), "Missing argument 'TICKER...'. See `"),
         (("up", "--home", "/dev/null/home"), "/dev/null/home: Not a directory. "),
         (("demo", "--report", "/no/such/report.json"), "there is no folder /no/such. Name"),
+        (("demo", "--once", "--speed", "60"), "--speed: with --once nothing goes live; leave"),
+        (
+            ("demo", "--timezone", "UTC"),
+            "--timezone: of no use to stock, macro, company from simulated; leave it out. It is for stock from files.",
+        ),
+        (("live", "--watch", "--source", "simulated"), "--source: --watch publishes nothing and has no use for it"),
+        (("live", "--watch", "--seed", "3"), "--seed: --watch publishes nothing and has no use for it"),
+        (("live", "--source", "alpaca", "--seed", "3"), "--seed: of no use to stock from alpaca --live; leave"),
+        (("live", "--speed", "0"), "Invalid value for '--speed': Input should be greater than or equal to 0.001"),
     ],
 )
 def test_misuse_is_one_line_that_says_what_to_do(arguments: tuple[str, ...], said: str) -> None:
