@@ -43,13 +43,20 @@ class Fetching:
         self._unfetched = wanted
 
     def begin(self, partitions: Collection[TopicPartition]) -> None:
-        """Take in partitions that were just assigned: the client fetches them, unless all is paused."""
+        """Take in partitions that were just assigned: the client fetches them until the next `fit`.
+
+        They are not paused here: a pause that overtakes the assignment makes librdkafka forget where to begin (its
+        issue 2190).
+        """
         self._unfetched -= set(partitions)
-        if self.paused:
-            self._consumer.pause([Slot(topic, partition) for topic, partition in partitions])
-            self._unfetched |= set(partitions)
 
     def forget(self, partitions: Collection[TopicPartition]) -> None:
-        """Forget partitions that are gone."""
-        self._held -= set(partitions)
-        self._unfetched -= set(partitions)
+        """Forget partitions that go; call it while they are still assigned.
+
+        librdkafka keeps a partition paused that goes while it is, also when it comes back.
+        """
+        gone = set(partitions)
+        if kept := self._unfetched & gone:
+            self._consumer.resume([Slot(topic, partition) for topic, partition in kept])
+        self._held -= gone
+        self._unfetched -= gone

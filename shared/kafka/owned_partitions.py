@@ -72,8 +72,8 @@ class OwnedPartitions:
         self._let_go(consumer, slots, self._on_revoked)
 
     def lost(self, consumer: Any, slots: list[Slot]) -> None:
-        """Let partitions go that already belong to others."""
-        LIBRDKAFKA.warning("%s: lost %d partitions to other members", self._group, len(slots))
+        """Let partitions go that may already belong to others."""
+        LIBRDKAFKA.warning("%s: lost %d partitions, for its session is over", self._group, len(slots))
         self._let_go(consumer, slots, self._on_lost)
 
     def raise_failed(self, *, leaving: bool = False) -> None:

@@ -33,6 +33,7 @@ VALUES = ("ticker", "timestamp", "open", "high", "low", "close", "volume", "know
 GROUP = "lake-stock"
 
 Row = tuple[object, ...]
+Process = subprocess.Popen[bytes]
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Torture:
     home: Path
     kills: int = 0
     worlds: int = 0
-    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    processes: list[Process] = field(default_factory=list)
 
     @property
     def settings(self) -> KafkaSettings:
@@ -97,7 +98,7 @@ class Torture:
     def provision(self) -> None:
         self.admin.provision(TOPICS)
 
-    def spawn(self, *arguments: str, failpoints: str = "", **more: str) -> subprocess.Popen[bytes]:
+    def spawn(self, *arguments: str, failpoints: str = "", **more: str) -> Process:
         environment = {
             **os.environ,
             "KAFKA_BOOTSTRAP_SERVERS": self.kafka.bootstrap_servers,
@@ -113,40 +114,40 @@ class Torture:
         self.processes.append(process)
         return process
 
-    def producer(self, world: World, failpoints: str = "") -> subprocess.Popen[bytes]:
+    def producer(self, world: World, failpoints: str = "") -> Process:
         arguments = ("producers", "stock", "--source", "simulated", "--json")
         return self.spawn(*arguments, failpoints=failpoints, **world.environment())
 
-    def consumer(self, failpoints: str = "", **more: str) -> subprocess.Popen[bytes]:
+    def consumer(self, failpoints: str = "", **more: str) -> Process:
         return self.spawn("consumers", "stock", failpoints=failpoints, **more)
 
-    def kill(self, process: subprocess.Popen[bytes]) -> None:
+    def kill(self, process: Process) -> None:
         """SIGKILL a process that has to be alive still: a kill with nothing in flight proves nothing."""
         assert process.poll() is None, f"ended by itself before it could be killed: {self.tail(process)}"
         process.kill()
         process.wait()
         self.kills += 1
 
-    def died_at_failpoint(self, process: subprocess.Popen[bytes]) -> None:
+    def died_at_failpoint(self, process: Process) -> None:
         """Wait until the failpoint has killed the process."""
         process.wait(PATIENCE)
         assert process.returncode == -signal.SIGKILL, f"exit {process.returncode}: {self.tail(process)}"
         self.kills += 1
 
-    def finished(self, process: subprocess.Popen[bytes]) -> None:
+    def finished(self, process: Process) -> None:
         process.wait(PATIENCE)
         assert process.returncode == 0, f"exit {process.returncode}: {self.tail(process)}"
 
-    def end(self, process: subprocess.Popen[bytes]) -> None:
+    def end(self, process: Process) -> None:
         """Ask a process to end; one that is still starting ends by the signal itself."""
         process.terminate()
         process.wait(PATIENCE)
         assert process.returncode in (0, -signal.SIGTERM), f"exit {process.returncode}: {self.tail(process)}"
 
-    def tail(self, process: subprocess.Popen[bytes]) -> str:
+    def tail(self, process: Process) -> str:
         return self.log(process)[-2000:]
 
-    def log(self, process: subprocess.Popen[bytes]) -> str:
+    def log(self, process: Process) -> str:
         number = self.processes.index(process)
         return next(self.home.glob(f"{number:03}-*.log")).read_text(errors="replace")
 
@@ -185,7 +186,7 @@ class Torture:
         ends = self.admin.end_offsets(BARS_HISTORY.name)
         return all(committed.get((BARS_HISTORY.name, number), 0) >= end for number, end in ends.items())
 
-    def wait_landed(self, world: World, consumer: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
+    def wait_landed(self, world: World, consumer: Process) -> Process:
         """Wait until everything is committed; return the consumer that is at work then.
 
         One that gave up waiting for Kafka is started again, as a supervisor would. One that crashed is a failure.

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from shared.testing.eventually import eventually
-from tests.torture.harness import PATIENCE, Torture, World, is_stopped
+from tests.torture.harness import PATIENCE, Process, Torture, World, is_stopped
 
 PRODUCER_FAILPOINTS: Final = (
     "producers.stock.after_send=kill@1",
@@ -96,6 +96,23 @@ def kill_broker(ours: Torture, share: float) -> None:
     eventually(lambda: ours.sent() >= before + share * messages or producer.poll() is not None, seconds=PATIENCE)
     ours.kafka.kill()
     ours.kills += 1
+    recover(ours, world, producer, consumer)
+
+
+def kill_broker_for_long(ours: Torture) -> None:
+    """Kill the broker with a consumer at work, and keep it away until that consumer's session is over."""
+    world = ours.new_world(tickers=6, sessions=35)
+    before = ours.objects()
+    producer, consumer = ours.producer(world), ours.consumer()
+    eventually(lambda: ours.objects() > before, seconds=PATIENCE)
+    ours.kafka.kill()
+    ours.kills += 1
+    eventually(lambda: "session is over" in ours.log(consumer), seconds=PATIENCE)
+    recover(ours, world, producer, consumer)
+
+
+def recover(ours: Torture, world: World, producer: Process, consumer: Process) -> None:
+    """Start the broker again, let the services go on, and compare."""
     ours.kafka.start()
     ours.kafka.wait_healthy()
     if producer.wait(PATIENCE) != 0:  # a producer that gave up waiting is started again, as a supervisor would
@@ -118,12 +135,13 @@ def any_round(ours: Torture, seed: int) -> str:
     chosen: dict[str, Callable[[], None]] = {
         failpoint: lambda: at_failpoint(ours, failpoint),
         f"broker at {share:.0%}": lambda: kill_broker(ours, share),
+        "broker away past the session": lambda: kill_broker_for_long(ours),
         "consumer stopped past its session": lambda: stop_consumer(ours),
     }
     done = "producer and consumer at random"
     if chance.random() < 0.5:
         kill_at_random(ours, seed)
     else:
-        done = chance.choices(list(chosen), weights=(3, 1, 1))[0]
+        done = chance.choices(list(chosen), weights=(3, 1, 1, 1))[0]
         chosen[done]()
     return done

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.torture.harness import Torture
-from tests.torture.rounds import kill_at_random, kill_broker
+from tests.torture.rounds import kill_at_random, kill_broker, kill_broker_for_long
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -16,8 +16,12 @@ def test_broker_killed_with_work_in_flight_loses_and_doubles_nothing(ours: Tortu
     kill_broker(ours, share)
 
 
+def test_broker_away_past_the_session_loses_and_doubles_nothing(ours: Torture) -> None:
+    kill_broker_for_long(ours)
+
+
 def test_every_kill_was_done(ours: Torture, request: pytest.FixtureRequest) -> None:
     chosen = [item for item in request.session.items if item.path == request.node.path]
     if len(chosen) < 5:
         pytest.skip("only some of the kills were chosen")
-    assert ours.kills >= 6
+    assert ours.kills >= 7

@@ -180,6 +180,24 @@ def test_reader_that_joins_while_paused_returns_nothing(cluster: Cluster, topic:
     assert values(read(reader, 30)) == list(range(30))
 
 
+def test_partition_that_went_while_paused_is_read_when_it_comes_back(cluster: Cluster, topic: str) -> None:
+    group = fresh_name("g")
+    first = joined(cluster.reader(group, [topic]))
+    eventually(lambda: first.poll(0.1) == [] and len(first.positions) == 3)
+    first.pause()
+    first.poll(0.1)
+    second = joined(cluster.reader(group, [topic]))
+    eventually(lambda: first.poll(0.1) == second.poll(0.1) == [] and len(first.positions) < 3 and second.positions)
+    first.resume()
+    first.poll(0.1)
+    second.close()
+    eventually(lambda: first.poll(0.1) == [] and len(first.positions) == 3)
+
+    fill(cluster, topic, 60)
+
+    assert values(read(first, 60)) == list(range(60))
+
+
 def test_second_member_takes_over_what_the_first_commits_on_revoke(cluster: Cluster, topic: str) -> None:
     fill(cluster, topic, 60)
     group = fresh_name("g")
