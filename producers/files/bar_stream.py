@@ -1,20 +1,18 @@
 """Batches of rows of one file to items: refused rows, whole weeks of bars, and when to give a file up."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final
 
 import polars as pl
 
 from producers.files.discovery import SourceFile
 from producers.files.options import FileOptions
+from producers.files.refusal import given_up, too_many
 from producers.files.rows import RowReader
 from producers.files.spacing import check_spacing
 from producers.files.table import Batch
 from producers.files.weeks import WeekBuffer
 from producers.source import Item, Refused
 from shared.contracts.dead_letters import MAX_KEPT_BYTES
-
-ENOUGH_TO_JUDGE: Final = 1000
 
 
 def bars_of(
@@ -51,9 +49,9 @@ def bars_of(
         read += batch.cells.height
         rejected += refused.height
         yield from buffer.add(rows)
-        if read > ENOUGH_TO_JUDGE and rejected > options.reject_share_max * read:
+        if too_many(rejected, read, options.reject_share_max):
             yield from buffer.finish()
-            yield _given_up(file, int(batch.cells["row"].max() or 0), read, rejected)  # type: ignore[arg-type]
+            yield given_up(file, int(batch.cells["row"].max() or 0), read, rejected)  # type: ignore[arg-type]
             return
     yield from buffer.finish()
 
@@ -63,11 +61,3 @@ def _refusals(file: SourceFile, batch: Batch, refused: pl.DataFrame) -> Iterator
     for index, row, reason in refused.iter_rows():
         raw = batch.raw(index)
         yield Refused(file.origin, row, raw[:MAX_KEPT_BYTES], len(raw), reason, "bad_row")
-
-
-def _given_up(file: SourceFile, row: int, read: int, rejected: int) -> Refused:
-    reason = (
-        f"given up after row {row:,}: {rejected:,} of {read:,} rows were refused; "
-        "the valid ones among them are published, the rest of the file is not read. Mend it and run again"
-    )
-    return Refused(file.origin, row, b"", file.size, reason, "too_many_refused", rows=0)

@@ -88,8 +88,7 @@ class CompanyFiles(FactFiles):
                     raw = batch.raw(index)
                     yield Refused(file.origin, cell["row"], raw[:MAX_KEPT_BYTES], len(raw), reason_of(error), "bad_row")
                     continue
-                if not self._only or filing.symbol in self._only:
-                    yield Fact(filing.symbol, filing, file.origin)
+                yield Fact(filing.symbol, filing, file.origin)
 
 
 def filing_of(row: Mapping[str, Any], shape: CompanyShape, *, numbers: bool) -> Filing:

@@ -11,8 +11,9 @@ from producers.files.csv_text import CsvText
 from producers.files.discovery import SourceFile, identity_of, place_of
 from producers.files.formats import open_table
 from producers.files.parquet_table import ParquetTable
+from producers.files.refusal import until_too_many
 from producers.files.units import FileUnits
-from producers.source import Item, Note
+from producers.source import Fact, Item, Note
 from shared.errors import PoisonMessageError
 
 WRONG_HEADER: Final = "wrong_header"
@@ -24,13 +25,15 @@ class FactFiles(FileUnits):
     Args:
         root: The folder or file.
         only: Series or symbols; empty: all.
+        reject_share_max: A file with a greater share of refused rows is given up.
     """
 
     kind: str
 
-    def __init__(self, root: Path, only: frozenset[str]) -> None:
+    def __init__(self, root: Path, only: frozenset[str], reject_share_max: float) -> None:
         super().__init__(root)
         self._only = only
+        self._reject_share_max = reject_share_max
 
     @property
     def identity(self) -> Mapping[str, Any]:
@@ -48,7 +51,9 @@ class FactFiles(FileUnits):
             yield Note(file.origin, "skipped: it is not CSV, CSV.gz or Parquet")
             return
         try:
-            yield from self._facts(file, table)
+            for item in until_too_many(file, self._facts(file, table), self._reject_share_max):
+                if not isinstance(item, Fact) or not self._only or item.key in self._only:
+                    yield item
         except PoisonMessageError as error:
             if error.error_class != WRONG_HEADER or len(self._files) == 1:
                 raise
@@ -56,7 +61,7 @@ class FactFiles(FileUnits):
 
     @abstractmethod
     def _facts(self, file: SourceFile, table: CsvText | ParquetTable) -> Iterator[Item]:
-        """Yield the facts of one table.
+        """Yield the facts of one table; also those not wanted, where a refused row does not tell whose it is.
 
         Raises:
             PoisonMessageError: the file as a whole is refused.

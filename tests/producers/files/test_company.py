@@ -28,7 +28,7 @@ ROW = {
 
 
 def read(root: Path, *only: str) -> Outcome:
-    return outcome(CompanyFiles(root, frozenset(only)))
+    return outcome(CompanyFiles(root, frozenset(only), 0.5))
 
 
 def filings(found: Outcome) -> list[Filing]:
@@ -98,3 +98,14 @@ def test_company_names_beside_are_noted(tmp_path: Path) -> None:
     found = read(tmp_path)
     assert len(found.facts) == 1
     assert [note.origin for note in found.notes] == ["files:companies_info.csv"]
+
+
+def test_file_of_mostly_bad_filings_is_given_up_judged_by_all_of_its_rows(tmp_path: Path) -> None:
+    good, bad = [ROW | {"symbol": f"S{number}"} for number in range(600)], [ROW | {"date": "soon"}] * 1200
+    pl.DataFrame([*good[:300], *bad]).write_csv(tmp_path / "all.csv")
+    found = read(tmp_path)
+    assert (len(found.facts), len(found.rows)) == (300, 701)
+    assert [fault.error_class for fault in found.faults] == ["too_many_refused"]
+    pl.DataFrame([*good, *bad[:599]]).write_csv(tmp_path / "all.csv")
+    other = read(tmp_path, "OTHER")
+    assert (other.facts, len(other.rows), other.faults) == ([], 599, [])

@@ -13,7 +13,7 @@ from tests.producers.files.parts import Outcome, outcome, write
 
 
 def read(root: Path, *only: str) -> Outcome:
-    return outcome(MacroFiles(root, frozenset(only)))
+    return outcome(MacroFiles(root, frozenset(only), 0.5))
 
 
 def values(found: Outcome) -> list[tuple[str, date, float | None]]:
@@ -80,3 +80,14 @@ def test_macro_name_that_is_none_is_refused_row_by_row(tmp_path: Path) -> None:
     found = read(tmp_path)
     assert found.facts == []
     assert "series" in found.refused[0].reason
+
+
+def test_macro_file_of_mostly_bad_rows_is_given_up_and_its_good_rows_published(tmp_path: Path) -> None:
+    days = [f"2025-01-{day:02d},4.{day}" for day in range(1, 29)]
+    write(tmp_path / "DGS10.csv", "\n".join(["date,value", *days, *["soon,4.1"] * 2000]))
+    found = read(tmp_path)
+    assert len(found.facts) == len(days)
+    assert len(found.rows) == 1001 - len(days)
+    (given_up,) = found.faults
+    assert (given_up.row, given_up.error_class) == (1001, "too_many_refused")
+    assert len(read(tmp_path, "DGS2").rows) == 0
