@@ -1,6 +1,7 @@
 """What a source offers a producer, and which options it takes: none that was given is ever dropped without a word."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Final
@@ -61,6 +62,22 @@ class Offer:
 
 Offers = Mapping[str, Mapping[str, Offer]]
 """Producer -> source -> what it offers."""
+
+
+@contextmanager
+def library_of(source: str) -> Iterator[None]:
+    """Say what to install where a library of a source is not there, as in the image of the command.
+
+    Raises:
+        ConfigurationError: it is not.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"--source {source}: the package {error.name} is not installed here. Install tickerstream[producers], or "
+            "use the image `producers`."
+        ) from None
 
 
 def given(arguments: Arguments) -> list[str]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from producers.arguments import Arguments, names_in
-from producers.offer import MACRO, Live, Offer, Offers, refuse_unused
+from producers.offer import MACRO, Live, Offer, Offers, library_of, refuse_unused
 from producers.settings import ProducerSettings
 from producers.source import Source
 from shared.clock import Clock
@@ -130,6 +130,7 @@ def _live_simulated(arguments: Arguments, clock: Clock) -> Live:
     return Live(world.world, lambda since: SimulatedLive(world, clock, since))
 
 
+@library_of("alpaca")
 def _stock_alpaca(arguments: Arguments, clock: Clock) -> Source:
     from producers.alpaca.settings import AlpacaSettings
     from producers.alpaca.source import AlpacaHistory
@@ -141,6 +142,7 @@ def _stock_alpaca(arguments: Arguments, clock: Clock) -> Source:
     return AlpacaHistory(settings, _tickers(arguments), arguments.start, end, clock)
 
 
+@library_of("alpaca")
 def _live_alpaca(arguments: Arguments, clock: Clock) -> Live:
     from producers.alpaca.live import AlpacaLive
     from producers.alpaca.settings import AlpacaSettings
@@ -151,6 +153,7 @@ def _live_alpaca(arguments: Arguments, clock: Clock) -> Live:
     return Live(identity, lambda since: AlpacaLive(settings, tickers, clock, since), told=True)
 
 
+@library_of("fred")
 def _macro_fred(arguments: Arguments, clock: Clock) -> Source:
     from producers.fred.settings import FredSettings
     from producers.fred.source import FredVintages

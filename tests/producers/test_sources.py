@@ -1,5 +1,6 @@
 """The command line to sources: what is offered, and one line for what is missing."""
 
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from datetime import UTC, date, datetime
@@ -193,6 +194,29 @@ def test_series_of_the_settings_are_tidied_as_those_of_the_line(monkeypatch: pyt
     monkeypatch.setenv("MACRO_SERIES", " , ")
     with pytest.raises(ConfigurationError, match="no series"):
         stands_for(Arguments("macro", "fred"))
+
+
+@pytest.mark.parametrize(
+    ("line", "package"),
+    [
+        ("stock --source alpaca --tickers A --start 2025-01-02", "alpaca"),
+        ("stock --source alpaca --tickers A --live", "alpaca"),
+        ("macro --source fred", "fredapi"),
+    ],
+)
+def test_missing_library_is_one_line_that_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, line: str, package: str
+) -> None:
+    for name in list(sys.modules):
+        if name.startswith((f"{package}.", "producers.alpaca", "producers.fred")):
+            monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
+    arguments = parse(line.split())
+    offer = offer_of(arguments)
+    make = offer.live if arguments.live else offer.history
+    assert make
+    with pytest.raises(ConfigurationError, match=rf"the package {package}\b.*tickerstream\[producers\]"):
+        make(arguments, CLOCK)
 
 
 def test_missing_path_is_a_configuration_error(tmp_path: Path) -> None:
