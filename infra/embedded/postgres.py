@@ -16,7 +16,7 @@ from infra.embedded.files import write_atomic
 from infra.embedded.layout import Home
 from infra.embedded.ports import LOOPBACK
 from infra.embedded.processes import user_group
-from infra.embedded.unit import SERVER_VARIABLES, Launch, Unit
+from infra.embedded.unit import SERVER_VARIABLES, Launch, Unit, inherited_environment
 from shared.errors import ConfigurationError, TransientError
 
 DATABASE = USER = "tickerstream"
@@ -83,7 +83,8 @@ class PostgresServer(Unit):
         place = ("-h", LOOPBACK, "-p", str(self._client_port), "-d", DATABASE)
         command = [str(self._binaries / "pg_isready"), "-q", "-t", "1", *place]
         try:
-            return subprocess.run(command, check=False, timeout=PROBE_SECONDS).returncode == 0
+            done = subprocess.run(command, check=False, timeout=PROBE_SECONDS, env=inherited_environment(self.inherits))
+            return done.returncode == 0
         except subprocess.TimeoutExpired:
             return False
 
@@ -115,6 +116,7 @@ class PostgresServer(Unit):
             text=True,
             timeout=PREPARE_SECONDS,
             cwd="/",
+            env=inherited_environment(self.inherits),
             user=self._user,
             group=user_group(self._user),
             extra_groups=None if self._user is None else [],

@@ -74,7 +74,10 @@ def test_postgres_killed_and_started_again_keeps_committed_rows(home: Home) -> N
         assert server.stop()
 
 
-def test_postgres_with_a_pid_file_of_another_process_starts(home: Home) -> None:
+def test_postgres_with_a_pid_file_and_a_client_setting_of_others_starts(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGSSLMODE", "require")  # there is no TLS here, and none is asked for by our own questions
     server = PostgresServer(home, free_port())
     try:
         server.prepare()
