@@ -163,4 +163,4 @@ def test_services_do_their_work_with_their_own_rights(way: Way) -> None:
     for arguments in COMMANDS:
         done = CliRunner().invoke(app, list(arguments), env=way.environment("cli"))
         assert done.exit_code == 0, f"{arguments}: {done.output[-1000:]} {done.exception!r}"
-    assert way.scalar("SELECT count(*) FROM outbox WHERE sent_at IS NULL") == 0
+    eventually(lambda: way.scalar("SELECT count(*) FROM outbox WHERE sent_at IS NULL") == 0)
