@@ -68,7 +68,7 @@ class Place:
             [sys.executable, "-m", "tests.shared.runtime.collector", *arguments],
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap, "KAFKA_SESSION_SECONDS": "3", **environment},
+            env={**os.environ, "KAFKA_BOOTSTRAP_SERVERS": self.bootstrap, "KAFKA_SESSION_SECONDS": "6", **environment},
         )
         try:
             yield process
