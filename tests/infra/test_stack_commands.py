@@ -66,8 +66,9 @@ def test_stack_started_by_command_is_shown_and_stopped(terminal: Terminal) -> No
     assert (code, json.loads(text)["healthy"]) == (0, True)
 
     assert terminal.run("restart", "mongo") == (0, "mongo runs again\n")
-    code, text = terminal.run("logs", "kafka", "-n", "20")
-    assert (code, "Kafka Server started" in text) == (0, True)
+    code, text = terminal.run("logs", "kafka", "-n", "1")
+    assert (code, len(text.splitlines())) == (0, 1)
+    assert "Kafka Server started" in terminal.run("logs", "kafka")[1]
     code, text = terminal.run("down")
     assert (code, text.startswith("stopped in")) == (0, True)
 

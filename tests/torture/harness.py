@@ -186,8 +186,11 @@ class Torture:
         ends = self.admin.end_offsets(BARS_HISTORY.name)
         return all(committed.get((BARS_HISTORY.name, number), 0) >= end for number, end in ends.items())
 
-    def wait_landed(self, world: World, consumer: Process) -> Process:
-        """Wait until everything is committed; return the consumer that is at work then.
+    def wait_landed(self, world: World) -> None:
+        eventually(lambda: self.landed(world), seconds=PATIENCE)
+
+    def wait_recovered(self, world: World, consumer: Process) -> Process:
+        """Wait until everything is committed after the broker was away; return the consumer that is at work then.
 
         One that gave up waiting for Kafka is started again, as a supervisor would. One that crashed is a failure.
         """

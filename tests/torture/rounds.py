@@ -29,7 +29,8 @@ CONSUMER_FAILPOINTS: Final = (
 
 def land(ours: Torture, world: World) -> None:
     """Let another consumer land what is left of a world, and compare."""
-    consumer = ours.wait_landed(world, ours.consumer())
+    consumer = ours.consumer()
+    ours.wait_landed(world)
     ours.compare(world)
     ours.end(consumer)
 
@@ -75,12 +76,13 @@ def stop_consumer(ours: Torture) -> None:
     sleeper = ours.consumer("consumers.stock.before_commit=stop@1")
     eventually(lambda: is_stopped(sleeper.pid), seconds=PATIENCE)
     ours.kills += 1
-    second = ours.wait_landed(world, ours.consumer())
+    second = ours.consumer()
+    ours.wait_landed(world)
     ours.compare(world)
     sleeper.send_signal(signal.SIGCONT)
     later = ours.new_world()
     ours.finished(ours.producer(later))
-    second = ours.wait_landed(later, second)
+    ours.wait_landed(later)
     ours.compare(world)
     ours.compare(later)
     ours.end(second)
@@ -117,7 +119,7 @@ def recover(ours: Torture, world: World, producer: Process, consumer: Process) -
     ours.kafka.wait_healthy()
     if producer.wait(PATIENCE) != 0:  # a producer that gave up waiting is started again, as a supervisor would
         ours.finished(ours.producer(world))
-    consumer = ours.wait_landed(world, consumer)
+    consumer = ours.wait_recovered(world, consumer)
     ours.compare(world)
     ours.end(consumer)
 

@@ -108,10 +108,13 @@ def test_rival_with_the_same_bytes_is_a_rival(store: S3Store, behind: S3Store, p
         store.put(bucket, "x", DATA, expected=None)
 
 
-def test_rival_between_the_tries_is_told(store: S3Store, behind: S3Store, proxy: FaultyProxy, bucket: str) -> None:
+@pytest.mark.parametrize("fault", [Fault.NO_ANSWER, Fault.RESET])
+def test_rival_between_the_tries_is_told(
+    store: S3Store, behind: S3Store, proxy: FaultyProxy, bucket: str, fault: Fault
+) -> None:
     before = behind.put(bucket, "x", b"before", expected=None)
     proxy.plan.rival = lambda: behind.put(bucket, "x", b"rival", expected=before)
-    proxy.plan.inject("PUT", Fault.RESET, Fault.RIVAL)
+    proxy.plan.inject("PUT", fault, Fault.RIVAL)
     with pytest.raises(PreconditionFailedError):
         store.put(bucket, "x", DATA, expected=before)
     assert there(behind, bucket).data == b"rival"
